@@ -1,0 +1,25 @@
+"""Where tasks run and in which order: executors, the driver of a build, and of a validation."""
+
+from spectral_zarr.cluster.build import IngestRequest, Outcome, PlanPreview, ingest, preview
+from spectral_zarr.cluster.check import Verdict, validate
+from spectral_zarr.cluster.executor import Executor, SerialExecutor
+from spectral_zarr.cluster.observer import Observer, SilentObserver
+from spectral_zarr.cluster.open import open_executor
+from spectral_zarr.cluster.status import BuildStatus, read_status
+
+__all__ = [
+    "BuildStatus",
+    "Executor",
+    "IngestRequest",
+    "Observer",
+    "Outcome",
+    "PlanPreview",
+    "SerialExecutor",
+    "SilentObserver",
+    "Verdict",
+    "ingest",
+    "open_executor",
+    "preview",
+    "read_status",
+    "validate",
+]

@@ -1,0 +1,305 @@
+"""The driver: stage, plan, fill and finalise in order, each task repeatable, with one outcome at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from spectral_zarr.cluster.executor import Executor
+from spectral_zarr.cluster.journal import Journal
+from spectral_zarr.cluster.observer import Observer, SilentObserver
+from spectral_zarr.cluster.provenance import library_versions, package_commit, package_version, pipeline_name, timestamp
+from spectral_zarr.config import Config, Tolerance
+from spectral_zarr.contract.findings import Severity
+from spectral_zarr.contract.rows import Offences
+from spectral_zarr.contract.rules import check_rows
+from spectral_zarr.errors import (
+    ContractViolation,
+    DamagedBuild,
+    Interrupted,
+    NothingAccepted,
+    SpectralZarrError,
+    TooManyRejections,
+)
+from spectral_zarr.model import Batch, BlockTask, BuildPlan, Rejection, SourceFile, StageReceipt
+from spectral_zarr.plan import Planner
+from spectral_zarr.store.arrays import array_specs, root_attributes
+from spectral_zarr.store.claim import Claim, clear_staging, own_claim, take_claim
+from spectral_zarr.store.columns import write_rejections
+from spectral_zarr.store.create import create_store
+from spectral_zarr.store.fsops import remove_aside, tree_size
+from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.records import digest, freeze_plan, read_record, to_json, write_json, write_record
+from spectral_zarr.tasks.fill import fill_block
+from spectral_zarr.tasks.finalise import publish, write_columns
+from spectral_zarr.tasks.placement import batches_of
+from spectral_zarr.tasks.planning import gather_staged, gather_surveyed
+from spectral_zarr.tasks.sources import make_batches, scan_sources
+from spectral_zarr.tasks.stage import Survey, stage_batch, survey_batch
+from spectral_zarr.tasks.validate import scan_columns, verify_block
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """What to ingest, and where to.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Files, directories, patterns or ``@list.txt``.
+    target : str
+        ``<dataset>.zarr``.
+    tolerance : Tolerance
+        Rejections that are accepted.
+    resume : bool
+        Whether to take an interrupted build over.
+    limit : int
+        Only the first files, 0 for all.
+    """
+
+    sources: tuple[str, ...]
+    target: str
+    config: Config = field(default_factory=Config)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    resume: bool = False
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A published store."""
+
+    target: str
+    plan: BuildPlan
+    rejections: tuple[Rejection, ...]
+    warnings: int
+    source_bytes: int
+    store_bytes: int
+    store_files: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPreview:
+    """What an ingest would do."""
+
+    plan: BuildPlan
+    rejections: tuple[Rejection, ...]
+    n_batches: int
+    source_bytes: int
+
+
+def preview(request: IngestRequest, executor: Executor, observer: Observer | None = None) -> PlanPreview:
+    """Parse all sources and plan, without writing anything.
+
+    Raises
+    ------
+    SpectralZarrError
+        What would end the ingest before the fill phase, except too many rejections.
+    """
+    observer = observer or SilentObserver()
+    BuildPaths.of(request.target)
+    batches = make_batches(_sources(request), request.config.build)
+    observer.begin("survey", sum(len(batch.files) for batch in batches), "files")
+    surveys: dict[int, Survey] = {}
+    for survey in executor.map(partial(survey_batch, config=request.config), batches):
+        surveys[survey.batch] = survey
+        observer.advance(len(batches[survey.batch].files))
+    observer.end()
+    planner = gather_surveyed(surveys, batches, request.config)
+    rejections = (*(r for batch in batches for r in surveys[batch.index].rejections), *planner.rejections)
+    plan = _finish(planner, batches, rejections, request, timestamp())
+    return PlanPreview(plan, rejections, len(batches), sum(batch.nbytes for batch in batches))
+
+
+def ingest(request: IngestRequest, executor: Executor, observer: Observer | None = None) -> Outcome:
+    """Run all phases and publish the store.
+
+    Parameters
+    ----------
+    request : IngestRequest
+        What to ingest.
+    executor : Executor
+        Runs the tasks; closed before the store is published, so that no writer is left.
+    observer : Observer, optional
+        Is told about the progress.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    SpectralZarrError
+        Nothing was published. The code says why and whether ``--resume`` continues.
+    """
+    began = time.monotonic()
+    observer = observer or SilentObserver()
+    paths = BuildPaths.of(request.target)
+    files = _sources(request)
+    claim = own_claim(digest(([(file.name, file.size) for file in files], request.config)), package_version())
+    take_claim(paths, claim, resume=request.resume)
+    journal = Journal(paths.log)
+    batches = make_batches(files, request.config.build)
+    with _released(paths, claim, journal):
+        receipts = _stage(paths, batches, request, executor, observer, journal)
+        planner = gather_staged(paths, receipts, batches, request.config)
+        rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
+        _tolerate(paths, planner.n_spec, rejections, request)
+        plan = _plan(paths, planner, batches, rejections, request, journal)
+        create_store(
+            paths.tmp, array_specs(plan), root_attributes(plan, pipeline_name(), library_versions()), plan.zarr_format
+        )
+        _fill(paths, plan, executor, observer, journal)
+        warnings = _validate(paths, plan, executor, observer)
+        executor.close()
+        publish(str(paths.target), plan)
+        write_record(paths.claim, replace(claim, state="published"))
+        clear_staging(paths)
+    store_files, store_bytes = tree_size(paths.target)
+    journal.write("published", rows=plan.n_spec, files=store_files, bytes=store_bytes)
+    return Outcome(
+        target=str(paths.target),
+        plan=plan,
+        rejections=rejections,
+        warnings=warnings,
+        source_bytes=sum(file.size for file in files),
+        store_bytes=store_bytes,
+        store_files=store_files,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _sources(request: IngestRequest) -> tuple[SourceFile, ...]:
+    files = scan_sources(request.sources)
+    return files[: request.limit] if request.limit else files
+
+
+def _finish(
+    planner: Planner,
+    batches: tuple[Batch, ...],
+    rejections: tuple[Rejection, ...],
+    request: IngestRequest,
+    created_at: str,
+) -> BuildPlan:
+    if planner.n_spec == 0:
+        raise NothingAccepted(f"no spectrum was accepted: {_shown(rejections)}", path=request.target)
+    plan = planner.finish(
+        n_input_files=sum(len(batch.files) for batch in batches),
+        n_rejected=len(rejections),
+        created_at=created_at,
+        git_commit=package_commit(),
+        config=to_json(request.config).decode(),
+    )
+    return freeze_plan(plan)
+
+
+def _shown(rejections: tuple[Rejection, ...]) -> str:
+    shown = "; ".join(f"{r.name}: {r.code} ({r.reason})" for r in rejections[:3])
+    return f"{shown}{'; ...' if len(rejections) > 3 else ''}"
+
+
+@contextmanager
+def _released(paths: BuildPaths, claim: Claim, journal: Journal) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        code = error.code if isinstance(error, SpectralZarrError) else type(error).__name__
+        journal.write("stopped", code=code, reason=str(error))
+        try:
+            write_record(paths.claim, replace(claim, state="stopped"))
+        except SpectralZarrError:
+            # The disk is full: the claim still says who built, and a dead owner is recognised by its process.
+            journal.write("claim-not-released")
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted("stopped; run the same command with --resume", path=str(paths.target)) from error
+        raise
+
+
+def _stage(
+    paths: BuildPaths,
+    batches: tuple[Batch, ...],
+    request: IngestRequest,
+    executor: Executor,
+    observer: Observer,
+    journal: Journal,
+) -> list[StageReceipt]:
+    observer.begin("stage", sum(len(batch.files) for batch in batches), "files")
+    receipts: dict[int, StageReceipt] = {}
+    task = partial(stage_batch, str(paths.target), config=request.config)
+    for receipt in executor.map(task, batches):
+        receipts[receipt.batch] = receipt
+        observer.advance(receipt.n_files)
+        facts = {"files": receipt.n_files, "spectra": receipt.n_spectra, "rejected": len(receipt.rejections)}
+        journal.write("staged", batch=receipt.batch, of=len(batches), cpu_seconds=receipt.cpu_seconds, **facts)
+    observer.end()
+    return [receipts[batch.index] for batch in batches]
+
+
+def _tolerate(paths: BuildPaths, accepted: int, rejections: tuple[Rejection, ...], request: IngestRequest) -> None:
+    write_rejections(paths.rejections, rejections)
+    total = accepted + len(rejections)
+    if request.tolerance.allows(rejected=len(rejections), total=total):
+        return
+    message = (
+        f"{len(rejections)} of {total} rejected: {_shown(rejections)}. All are in {paths.rejections}. "
+        f"Leave them out, or run again with --resume --max-rejected {len(rejections)}"
+    )
+    raise TooManyRejections(message, path=str(paths.target))
+
+
+def _plan(
+    paths: BuildPaths,
+    planner: Planner,
+    batches: tuple[Batch, ...],
+    rejections: tuple[Rejection, ...],
+    request: IngestRequest,
+    journal: Journal,
+) -> BuildPlan:
+    known = read_record(paths.plan, BuildPlan) if paths.plan.exists() else None
+    plan = _finish(planner, batches, rejections, request, known.created_at if known is not None else timestamp())
+    if known is not None and known.sha256 != plan.sha256:
+        raise DamagedBuild("the interrupted build had another plan; give it up with abort", path=str(paths.plan))
+    write_record(paths.plan, plan)
+    journal.write("planned", rows=plan.n_spec, n_pix=plan.n_pix, blocks=plan.n_blocks, sha256=plan.sha256)
+    return plan
+
+
+def _block_tasks(plan: BuildPlan) -> list[BlockTask]:
+    return [
+        BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in range(plan.n_blocks)
+    ]
+
+
+def _fill(paths: BuildPaths, plan: BuildPlan, executor: Executor, observer: Observer, journal: Journal) -> None:
+    observer.begin("fill", plan.n_spec, "rows")
+    for receipt in executor.map(partial(fill_block, str(paths.target)), _block_tasks(plan)):
+        observer.advance(len(plan.block_rows(receipt.block)))
+        nbytes = sum(chunk.size for chunk in receipt.chunks)
+        journal.write("filled", block=receipt.block, of=plan.n_blocks, bytes=nbytes, cpu_seconds=receipt.cpu_seconds)
+    observer.end()
+    write_columns(str(paths.target), plan.sha256)
+
+
+def _validate(paths: BuildPaths, plan: BuildPlan, executor: Executor, observer: Observer) -> int:
+    observer.begin("validate", plan.n_spec, "rows")
+    offences = Offences()
+    for facts in executor.map(partial(verify_block, str(paths.target)), _block_tasks(plan)):
+        offences.merge(facts)
+        observer.advance(min(plan.chunk_rows, plan.n_spec))
+    observer.end()
+    findings = [*scan_columns(str(paths.tmp), n_spec_expected=plan.n_spec), *check_rows(offences.facts())]
+    write_json(paths.report, findings)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    if errors:
+        remove_aside(paths.tmp)
+        worst = errors[0]
+        message = (
+            f"{len(errors)} checks failed, first {worst.rule} on {worst.where}: {worst.message}. The store in the making "
+            f"was deleted; the report is {paths.report}. Give the build up with abort and report this"
+        )
+        raise ContractViolation(message, path=str(paths.target))
+    return len(findings)

@@ -1,0 +1,77 @@
+"""A Dask cluster of single-threaded processes on this machine, closed to everybody else on it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import dask
+import psutil
+
+from spectral_zarr.cluster.dask import DaskExecutor
+
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "BLOSC_NTHREADS": "1",
+    "ARROW_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "268435456",
+}
+"""One thread per worker: processes scale with the cores, threads of a codec would only compete with them."""
+
+SETTINGS = {
+    "distributed.worker.daemon": True,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.comm.require-encryption": True,
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+}
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def local_executor(workers: int = 0) -> DaskExecutor:
+    """Start workers on this machine.
+
+    Parameters
+    ----------
+    workers : int
+        Number of worker processes; 0 for one per available core.
+
+    Returns
+    -------
+    DaskExecutor
+
+    Notes
+    -----
+    A scheduler port is remote code execution for whoever reaches it, so the connection is encrypted with
+    certificates made for this run, and every socket is bound to the loopback interface.
+    """
+    dask.config.set(SETTINGS)
+    from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+    count = workers or available_cores()
+    cluster: Any = LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        memory_limit=int(psutil.virtual_memory().total / count),
+        security=Security.temporary(),
+        protocol="tls",
+        silence_logs=40,
+    )
+    return DaskExecutor(Client(cluster), cluster, workers=count)

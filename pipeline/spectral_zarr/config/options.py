@@ -1,0 +1,120 @@
+"""Every option of an ingest with its default, as frozen values; the TOML file has the same names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Medium = Literal["air", "vacuum", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """``[readers.table]``: columns and units of a generic table; '' lets the reader look for the usual names.
+
+    Attributes
+    ----------
+    hdu : int
+        Zero-based HDU of the table.
+    wavelength, flux, uncertainty, ivar, continuum : str
+        Column names, compared without case.
+    wavelength_scale : {'linear', 'log10', 'ln'}
+        Whether the column holds wavelengths or their logarithm.
+    wavelength_unit, flux_unit : str
+        Units that the file does not give, or that replace what it gives.
+    medium : {'air', 'vacuum', 'unknown'}
+        Medium of the wavelengths, which no header card of a generic table tells.
+    """
+
+    hdu: int = 1
+    wavelength: str = ""
+    flux: str = ""
+    uncertainty: str = ""
+    ivar: str = ""
+    continuum: str = ""
+    wavelength_scale: Literal["linear", "log10", "ln"] = "linear"
+    wavelength_unit: str = ""
+    flux_unit: str = ""
+    medium: Medium = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """``[readers.image]``: what a generic one-dimensional image does not say in its header."""
+
+    hdu: int = 0
+    wavelength_unit: str = ""
+    flux_unit: str = ""
+    medium: Medium = "unknown"
+    velocity_frame: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """``[readers]``: which readers may claim a file, and the options of the generic ones."""
+
+    only: tuple[str, ...] = ()
+    table: TableOptions = field(default_factory=TableOptions)
+    image: ImageOptions = field(default_factory=ImageOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderOptions:
+    """``[header]``: patterns of keywords to project or to leave out, beside those of the product."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetOptions:
+    """``[dataset]``: facts of the data set that no file tells; '' keeps what the reader finds."""
+
+    source_type: Literal["", "observed", "synthetic", "emulator", "forward_model", "stacked"] = ""
+    instrument: str = ""
+    simulator: str = ""
+    data_rights: str = ""
+    allow_mixed_frame: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """``[store]``: format and layout; 0 chunk rows or columns mean the contract's recommendation."""
+
+    zarr_format: Literal[2, 3] = 3
+    clevel: Literal[5, 6, 7] = 5
+    chunk_rows: int = 0
+    chunk_columns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """``[build]``: how the work is cut and which spectra are good enough.
+
+    Attributes
+    ----------
+    batch_bytes : int
+        Source bytes per stage task; 0 lets the size of the input decide.
+    batch_files : int
+        Source files per stage task, at most.
+    min_valid_share : float
+        Least share of pixels with a finite flux.
+    hash_sources : bool
+        Whether the SHA-256 of every source file is recorded.
+    """
+
+    batch_bytes: int = 0
+    batch_files: int = 2048
+    min_valid_share: float = 0.02
+    hash_sources: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All options of one ingest."""
+
+    readers: ReaderOptions = field(default_factory=ReaderOptions)
+    header: HeaderOptions = field(default_factory=HeaderOptions)
+    dataset: DatasetOptions = field(default_factory=DatasetOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    build: BuildOptions = field(default_factory=BuildOptions)

@@ -1,0 +1,169 @@
+"""Unit strings as they occur in survey files, repaired to canonical text that astropy parses."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+ANGSTROM = "Angstrom"
+DIMENSIONLESS = "dimensionless"
+
+UNPARSED_UNITS = frozenset({DIMENSIONLESS, "adu", "ct", "count", "counts", "electron", "relative_flux", "instrumental"})
+"""Unit texts that a store may carry although they are not physical units of astropy."""
+
+_FLUX_DENSITY = "erg / (Angstrom cm2 s)"
+
+_ALIASES = {
+    "erg/cm^2/s/ang": _FLUX_DENSITY,
+    "erg/s/cm2/a": _FLUX_DENSITY,
+    "erg/s/cm^2/a": _FLUX_DENSITY,
+    "erg/cm2/s/a": _FLUX_DENSITY,
+    "erg/cm^2/s/a": _FLUX_DENSITY,
+    "erg/s/cm**2/a": _FLUX_DENSITY,
+    "erg/s/cm2/ang": _FLUX_DENSITY,
+    "erg/s/cm^2/ang": _FLUX_DENSITY,
+    "erg/s/cm2/angstrom": _FLUX_DENSITY,
+    "erg/cm/s/ang": _FLUX_DENSITY,
+    "flam": _FLUX_DENSITY,
+    "fnu": "erg / (Hz cm2 s)",
+    "adu": "adu",
+    "du/pixel": "adu",
+    "counts": "ct",
+    "count": "ct",
+    "ct": "ct",
+    "fn": "ct",
+    "electron": "electron",
+    "electrons": "electron",
+    "e-": "electron",
+    "jy": "Jy",
+    "relative flux": DIMENSIONLESS,
+    "instrumental": DIMENSIONLESS,
+    "none": DIMENSIONLESS,
+    "unitless": DIMENSIONLESS,
+    "normalized": DIMENSIONLESS,
+    "normalised": DIMENSIONLESS,
+    "dimensionless": DIMENSIONLESS,
+    "1": DIMENSIONLESS,
+}
+
+_LENGTHS = {
+    "angstrom": 1.0,
+    "angstroms": 1.0,
+    "angstroem": 1.0,
+    "ang": 1.0,
+    "a": 1.0,
+    "aa": 1.0,
+    "angstrom (vacuum)": 1.0,
+    "0.1 nm": 1.0,
+    "0.1nm": 1.0,
+    "nm": 10.0,
+    "1 nm": 10.0,
+    "nanometer": 10.0,
+    "nanometers": 10.0,
+    "nanometre": 10.0,
+    "um": 1e4,
+    "micron": 1e4,
+    "microns": 1e4,
+    "micrometer": 1e4,
+    "mm": 1e7,
+    "cm": 1e8,
+    "m": 1e10,
+    "meter": 1e10,
+    "metre": 1e10,
+}
+
+_SCALE = re.compile(
+    r"^(?:\(?\s*10(?:\.0*)?\s*(?:\*\*|\^)?\s*\(?\s*(?P<power>[+-]?\d+)\s*\)?\s*\)?|(?P<number>\d+(?:\.\d*)?[eE][+-]?\d+))"
+    r"\s*[.*]?\s*(?P<rest>[A-Za-z(].*)$"
+)
+_IN_PARENTHESES = re.compile(r"^\s*flux\s*\((?P<unit>.*)\)\s*$", re.IGNORECASE)
+
+
+def wavelength_factor(text: str) -> float | None:
+    """Factor that converts a wavelength in the given unit to Angstrom.
+
+    Parameters
+    ----------
+    text : str
+        Unit as the file writes it, for example ``angstrom``, ``0.1 nm``, ``A`` or ``MICRON``.
+
+    Returns
+    -------
+    float or None
+        None when the text is not a unit of length.
+    """
+    return _LENGTHS.get(" ".join(text.strip().lower().split()))
+
+
+@lru_cache(maxsize=1024)
+def canonical_unit(text: str) -> str | None:
+    """Canonical text of a flux unit.
+
+    ``A`` is read as Angstrom and never as ampere. A power of ten in front is kept as a scale of the unit.
+
+    Parameters
+    ----------
+    text : str
+        Unit as the file writes it, for example ``10**(-16)erg.cm**(-2).s**(-1).angstrom**(-1)``.
+
+    Returns
+    -------
+    str or None
+        A unit that astropy parses or one of `UNPARSED_UNITS`; None when the text is blank or not understood.
+    """
+    text = " ".join(text.split())
+    if not text:
+        return None
+    if inner := _IN_PARENTHESES.match(text):
+        text = inner["unit"].strip()
+    known = _ALIASES.get(text.lower())
+    if known is not None:
+        return known
+    scale, rest = _split_scale(text)
+    body = _ALIASES.get(rest.lower()) or _parse(rest)
+    if body is None:
+        return None
+    return body if scale == "1" else f"{scale} {body}"
+
+
+def _split_scale(text: str) -> tuple[str, str]:
+    match = _SCALE.match(text)
+    if match is None:
+        return "1", text
+    factor = float(f"1e{match['power']}") if match["power"] else float(match["number"])
+    return "1" if factor == 1.0 else repr(factor), match["rest"].strip()
+
+
+def _parse(text: str) -> str | None:
+    from astropy import units
+
+    repaired = re.sub(r"(?<![A-Za-z])(?:AA?|Ang|angstroms?|ANGSTROMS?|Angstroms|Angstroem)(?![A-Za-z])", ANGSTROM, text)
+    for alias, proper in (("counts", "ct"), ("Counts", "ct"), ("COUNTS", "ct"), ("ERG", "erg"), ("ADU", "adu")):
+        repaired = re.sub(rf"(?<![A-Za-z]){alias}(?![A-Za-z])", proper, repaired)
+    for candidate in (repaired, repaired.lower().replace("angstrom", ANGSTROM)):
+        for format_ in ("fits", None):
+            try:
+                unit = units.Unit(candidate, format=format_)
+            except (ValueError, TypeError):
+                continue
+            if any(base.physical_type == "electrical current" for base in unit.bases):
+                return None
+            if not unit.bases:
+                return DIMENSIONLESS if unit.scale == 1.0 else None
+            body = _compose({str(base): power for base, power in zip(unit.bases, unit.powers, strict=True)})
+            return body if unit.scale == 1.0 else f"{float(unit.scale)!r} {body}"
+    return None
+
+
+def _compose(powers: dict[str, float]) -> str:
+    above = " ".join(_power(base, powers[base]) for base in sorted(powers) if powers[base] > 0) or "1"
+    below = [_power(base, -powers[base]) for base in sorted(powers) if powers[base] < 0]
+    if not below:
+        return above
+    return f"{above} / {below[0]}" if len(below) == 1 else f"{above} / ({' '.join(below)})"
+
+
+def _power(base: str, power: float) -> str:
+    if power == 1:
+        return base
+    return f"{base}{int(power)}" if power == int(power) else f"{base}({power})"

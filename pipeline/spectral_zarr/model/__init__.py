@@ -1,0 +1,35 @@
+"""The frozen values that cross floors: sources, spectra, grids, plans, receipts and rejections."""
+
+from spectral_zarr.model.grid import Grid, Sampling, Scale
+from spectral_zarr.model.plan import (
+    BatchRows,
+    BlockTask,
+    BuildPlan,
+    MemoryPromise,
+    WavelengthPlan,
+)
+from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StageReceipt, StagedFile
+from spectral_zarr.model.source import Batch, Rejection, SourceFile
+from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
+
+__all__ = [
+    "Batch",
+    "BatchRows",
+    "BlockReceipt",
+    "BlockTask",
+    "BuildPlan",
+    "ChunkReceipt",
+    "Grid",
+    "MemoryPromise",
+    "NoiseKind",
+    "Observation",
+    "Pixels",
+    "Rejection",
+    "Sampling",
+    "Scale",
+    "SourceFile",
+    "Spectrum",
+    "StageReceipt",
+    "StagedFile",
+    "WavelengthPlan",
+]

@@ -1,0 +1,51 @@
+"""Receipts: the proof on disk that a task is done, with the size and CRC-32C of what it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spectral_zarr.model.source import Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file of the staging store."""
+
+    name: str
+    size: int
+    crc32c: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageReceipt:
+    """Proof of one staged batch."""
+
+    batch: int
+    sources_digest: str
+    n_files: int
+    n_spectra: int
+    source_bytes: int
+    pixels: StagedFile
+    columns: StagedFile
+    rejections: tuple[Rejection, ...]
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReceipt:
+    """One chunk of one array; size 0 means that all of it is fill value and no file was written."""
+
+    array: str
+    key: str
+    size: int
+    crc32c: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReceipt:
+    """Proof of one filled row block."""
+
+    block: int
+    plan_sha256: str
+    chunks: tuple[ChunkReceipt, ...]
+    cpu_seconds: float

@@ -1,0 +1,335 @@
+"""A FITS file in memory: HDUs found by header arithmetic against the file size, arrays viewed in place."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+import zlib
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated, Unreadable
+from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
+from spectral_zarr.readers.fits.header import Header
+from spectral_zarr.readers.fits.table import TableColumn, TableLayout, table_layout
+
+_IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_END = b"END" + b" " * 77
+_FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
+
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP_LEAST_BYTES = 64 << 20
+GZIP_LARGEST_RATIO = 100
+MOST_HDUS = 100_000
+
+
+class Hdu:
+    """One header-data unit.
+
+    Attributes
+    ----------
+    index : int
+        Zero-based position in the file.
+    header : Header
+        The cards.
+    kind : str
+        ``image``, ``table`` or the XTENSION text of anything else.
+    shape : tuple of int
+        Axes in NumPy order (slowest first), () without data.
+    """
+
+    def __init__(self, file: FitsFile, index: int, header: Header, axes: tuple[int, ...], data_start: int) -> None:
+        self._file = file
+        self.index = index
+        self.header = header
+        self.shape = axes[::-1]
+        self._data_start = data_start
+        first = header.raw[:CARD]
+        extension = "IMAGE" if index == 0 else str(parse_value(first)).strip()
+        self.kind = {"IMAGE": "image", "BINTABLE": "table"}.get(extension, extension.lower())
+
+    @cached_property
+    def name(self) -> str:
+        """EXTNAME in upper case, '' when absent."""
+        return (self.layout.extname if self.kind == "table" else self.header.text("EXTNAME")).upper()
+
+    @property
+    def compressed(self) -> bool:
+        """Whether the HDU holds a tile-compressed image."""
+        return self.kind == "table" and self.header.flag("ZIMAGE")
+
+    @cached_property
+    def layout(self) -> TableLayout:
+        """Columns of a binary table."""
+        if self.kind != "table":
+            return TableLayout("", 0, (), {})
+        raw = self.header.raw
+        start = next((i for i in range(0, min(len(raw), 20 * CARD), CARD) if raw[i : i + 8] == b"TFIELDS "), 0)
+        try:
+            layout = table_layout(raw[start:])
+        except ValueError as error:
+            raise CorruptFits(str(error), path=self._file.name, hdu=self.index) from error
+        if len(self.shape) != 2 or layout.row_bytes != self.shape[1]:
+            message = f"the columns take {layout.row_bytes} bytes a row and NAXIS1 says {self.shape[-1:]}"
+            raise CorruptFits(message, path=self._file.name, hdu=self.index)
+        return layout
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a table."""
+        return self.shape[0] if self.kind == "table" and self.shape else 0
+
+    def find(self, *names: str) -> TableColumn | None:
+        """First column whose name is one of `names`, compared without case."""
+        layout = self.layout
+        for name in names:
+            i = layout.by_name.get(name.lower())
+            if i is not None:
+                return layout.columns[i]
+        return None
+
+    def column(self, *names: str) -> NDArray[Any]:
+        """Column data as a read-only view, shape (n_rows,) or (n_rows, repeat).
+
+        Raises
+        ------
+        MissingField
+            When no column has any of the names.
+        """
+        column = self.find(*names)
+        if column is None:
+            message = f"no column {' or '.join(names)} among {', '.join(c.name for c in self.layout.columns)}"
+            raise MissingField(message, path=self._file.name, hdu=self.index)
+        return self.column_data(column)
+
+    def column_data(self, column: TableColumn) -> NDArray[Any]:
+        """Data of one column as a read-only view, through astropy where the column is not plain."""
+        if not column.dtype:
+            return np.asarray(self._file.reference(self.index).data.field(column.number - 1))
+        rows, row_bytes = self.shape
+        dtype = np.dtype(column.dtype)
+        if dtype.itemsize == 0:
+            return np.zeros(rows, dtype="S1")
+        text_or_scalar = column.dtype.startswith("S") or column.repeat == 1
+        return np.ndarray(
+            (rows,) if text_or_scalar else (rows, column.repeat),
+            dtype,
+            buffer=self._file.data,
+            offset=self._data_start + column.offset,
+            strides=(row_bytes,) if text_or_scalar else (row_bytes, dtype.itemsize),
+        )
+
+    def cell_text(self, name: str, row: int = 0) -> str:
+        """Text of one cell without surrounding blanks, '' when there is no such column."""
+        column = self.find(name)
+        if column is None or self.n_rows <= row:
+            return ""
+        value = self.column_data(column)[row]
+        return value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else str(value).strip()
+
+    def cell_number(self, name: str, row: int = 0) -> float:
+        """Scalar cell as float, NaN when there is no such column."""
+        column = self.find(name)
+        if column is None or self.n_rows <= row or column.dtype.startswith("S"):
+            return float("nan")
+        return float(np.ravel(self.column_data(column)[row])[0])
+
+    def image(self) -> NDArray[Any]:
+        """Image data as a read-only view, through astropy where it is scaled or compressed."""
+        bitpix = self.header.get("BITPIX")
+        plain = all(self.header.get(card) in (None, default) for card, default in (("BSCALE", 1), ("BZERO", 0)))
+        if self.kind != "image" or not plain or "BLANK" in self.header:
+            data = self._file.reference(self.index).data
+            if data is None:
+                raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
+            return np.asarray(data)
+        if not self.shape:
+            raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
+        dtype = np.dtype(_IMAGE_DTYPES[int(str(bitpix))])
+        count = int(np.prod(self.shape))
+        return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
+
+
+class FitsFile:
+    """The bytes of one file and its HDUs.
+
+    Attributes
+    ----------
+    name : str
+        How the file is called in messages and in the store.
+    data : bytes
+        Content, decompressed when the file is gzipped.
+    size : int
+        Bytes on disk.
+    """
+
+    def __init__(self, raw: bytes, name: str) -> None:
+        self.name = name
+        self.size = len(raw)
+        self._raw = raw
+        self.data = raw if raw[:2] != GZIP_MAGIC else _gunzip(raw, name)
+        self.hdus = _find_hdus(self)
+        self._reference: Any = None
+
+    @property
+    def primary(self) -> Header:
+        """Header of the primary HDU."""
+        return self.hdus[0].header
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes on disk."""
+        return hashlib.sha256(self._raw).hexdigest()
+
+    def named(self, name: str) -> Hdu | None:
+        """First HDU with an EXTNAME, compared without case."""
+        return next((hdu for hdu in self.hdus if hdu.name == name.upper()), None)
+
+    def reference(self, index: int) -> Any:
+        """The same HDU as astropy sees it, from the same bytes."""
+        if self._reference is None:
+            import io
+
+            from astropy.io import fits
+
+            self._reference = fits.open(io.BytesIO(self.data), memmap=False)
+        return self._reference[index]
+
+    def describe(self) -> str:
+        """HDU names, shapes and column names in one line, for messages."""
+        parts = []
+        for hdu in self.hdus[:8]:
+            columns = f" ({', '.join(c.name for c in hdu.layout.columns[:8])})" if hdu.kind == "table" else ""
+            parts.append(f"{hdu.index} {hdu.name or hdu.kind} {'x'.join(map(str, hdu.shape)) or 'empty'}{columns}")
+        return "; ".join(parts) + ("; ..." if len(self.hdus) > 8 else "")
+
+
+def open_fits(path: str, name: str = "") -> FitsFile:
+    """Read a FITS file, gzipped or not, with one open and one read.
+
+    Parameters
+    ----------
+    path : str
+        Where the file is.
+    name : str, optional
+        How it is called in messages; the path by default.
+
+    Returns
+    -------
+    FitsFile
+
+    Raises
+    ------
+    SourceError
+        `Unreadable`, `EmptyFile`, `NotFits`, `Truncated` or `CorruptFits`.
+    """
+    name = name or path
+    try:
+        # Without O_NONBLOCK, opening a FIFO that happens to end in .fits would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb", buffering=0) as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise Unreadable("not a regular file", path=name)
+            raw = _read_all(stream, status.st_size)
+    except OSError as error:
+        if error.errno in (errno.ENFILE, errno.EMFILE, errno.ENOMEM):
+            raise
+        raise Unreadable(f"cannot be read: {error.strerror}; check the path and its permissions", path=name) from error
+    return FitsFile(raw, name)
+
+
+def _read_all(stream: Any, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) == size:
+        return bytes(data)
+    parts = [data]
+    while part := stream.read(1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _gunzip(raw: bytes, name: str) -> bytes:
+    limit = max(GZIP_LEAST_BYTES, GZIP_LARGEST_RATIO * len(raw))
+    parts, total, rest = [], 0, raw
+    while rest[:2] == GZIP_MAGIC:
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            part = stream.decompress(rest, limit - total + 1)
+        except zlib.error as error:
+            raise CorruptFits(f"the gzip stream is damaged: {error}", path=name) from error
+        total += len(part)
+        if total > limit:
+            raise CorruptFits(f"the gzip stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
+        if not stream.eof:
+            raise Truncated("the gzip stream ends early; fetch the file again", path=name)
+        parts.append(part)
+        rest = stream.unused_data
+    return b"".join(parts)
+
+
+def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
+    data, name = file.data, file.name
+    if not data:
+        raise EmptyFile("the file has no bytes; fetch it again", path=name)
+    if not _FIRST_CARD.match(data[:CARD]):
+        raise NotFits("the file does not begin with a SIMPLE card; remove it from the sources", path=name)
+    hdus: list[Hdu] = []
+    position = 0
+    while position < len(data):
+        if hdus and data[position : position + 8] != b"XTENSION":
+            if data[position:].strip(b"\0 "):
+                message = "bytes after the last HDU are not an extension; the file is damaged (perhaps by a text-mode copy)"
+                raise CorruptFits(message, path=name, hdu=len(hdus))
+            break
+        if len(hdus) >= MOST_HDUS:
+            raise CorruptFits(f"more than {MOST_HDUS} HDUs", path=name)
+        end = data.find(_END, position)
+        while end >= 0 and (end - position) % CARD:
+            end = data.find(_END, end + 1)
+        if end < 0:
+            raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
+        header = Header(data[position:end])
+        data_start = position + -(-(end + CARD - position) // BLOCK) * BLOCK
+        axes, nbytes = _data_size(header, name, len(hdus))
+        if data_start + nbytes > len(data):
+            message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
+            raise Truncated(message, path=name, hdu=len(hdus))
+        hdus.append(Hdu(file, len(hdus), header, axes, data_start))
+        position = data_start + -(-nbytes // BLOCK) * BLOCK
+    return tuple(hdus)
+
+
+def _data_size(header: Header, name: str, hdu: int) -> tuple[tuple[int, ...], int]:
+    raw = header.raw
+
+    def integer(position: int, keyword: str) -> int:
+        card = raw[position * CARD : (position + 1) * CARD]
+        value = parse_value(card) if card[:9] == f"{keyword:<8}=".encode() else header.get(keyword)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise CorruptFits(f"the card {keyword} is missing or not an integer", path=name, hdu=hdu)
+        return value
+
+    bitpix, n_axes = integer(1, "BITPIX"), integer(2, "NAXIS")
+    if bitpix not in _IMAGE_DTYPES or not 0 <= n_axes <= 999:
+        raise CorruptFits(f"BITPIX = {bitpix} and NAXIS = {n_axes} are not allowed", path=name, hdu=hdu)
+    axes = tuple(integer(3 + i, f"NAXIS{i + 1}") for i in range(n_axes))
+    if any(axis < 0 for axis in axes):
+        raise CorruptFits(f"an axis is negative: {axes}", path=name, hdu=hdu)
+    if not axes:
+        return (), 0
+    if axes[0] == 0 and hdu == 0 and header.get("GROUPS") is True:
+        raise CorruptFits("random groups are not spectra", path=name, hdu=hdu)
+    elements = 1
+    for axis in axes:
+        elements *= axis
+    parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if hdu else (0, 1)
+    if parameters < 0 or groups < 0:
+        raise CorruptFits(f"PCOUNT = {parameters} and GCOUNT = {groups} are not allowed", path=name, hdu=hdu)
+    return axes, abs(bitpix) // 8 * groups * (parameters + elements)

@@ -1,0 +1,136 @@
+"""One header: an index of its cards by keyword, with values parsed only when asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from spectral_zarr.readers.fits.cards import CARD, CardValue, card_text, parse_value, value_text
+
+_COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
+_CONTINUED = re.compile(rb"^CONTINUE  +'((?:[^']|'')*)'")
+
+
+class Header:
+    """The cards of one HDU.
+
+    Parameters
+    ----------
+    raw : bytes
+        The cards without the END card and the padding.
+
+    Notes
+    -----
+    Where a keyword is repeated, the first card counts, as in astropy.
+    """
+
+    __slots__ = ("_index", "raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._index: dict[str, tuple[int, ...]] | None = None
+
+    @property
+    def index(self) -> dict[str, tuple[int, ...]]:
+        """Keyword (without ``HIERARCH``) to the byte offsets of its cards, in file order."""
+        if self._index is None:
+            self._index = _index_cards(self.raw)
+        return self._index
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self.index
+
+    def __len__(self) -> int:
+        return len(self.raw) // CARD
+
+    def get(self, keyword: str) -> CardValue:
+        """Value of a keyword, None when absent, undefined or unreadable."""
+        offsets = self.index.get(keyword)
+        return None if offsets is None else self._value(offsets[0])
+
+    def text(self, keyword: str) -> str:
+        """Projected text of a keyword, '' when absent."""
+        value = self.get(keyword)
+        return value_text(value).strip() if value is not None else ""
+
+    def number(self, keyword: str) -> float:
+        """Value as float, NaN when absent, not a number or a sentinel."""
+        value = self.get(keyword)
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                return float("nan")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value_text(value):
+            return float("nan")
+        return float(value)
+
+    def integer(self, keyword: str) -> int | None:
+        """Value as int, None when absent or not an integer."""
+        value = self.get(keyword)
+        if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+            return int(value)
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def flag(self, keyword: str) -> bool:
+        """Whether a logical card is true; the strings ``T``, ``YES`` and the number 1 count as well."""
+        value = self.get(keyword)
+        return value is True or value == 1 or (isinstance(value, str) and value.strip().upper() in ("T", "TRUE", "YES"))
+
+    def texts(self, keyword: str) -> Iterator[tuple[int, str]]:
+        """Occurrence (from 1) and projected text of every card of a keyword."""
+        for occurrence, offset in enumerate(self.index.get(keyword, ()), start=1):
+            yield occurrence, self.single_text(offset)
+
+    def single_text(self, offset: int) -> str:
+        """Projected text of the card at a byte offset, long strings merged."""
+        following = offset + CARD
+        if self.raw[following : following + 8] == b"CONTINUE":
+            return value_text(self._value(offset))
+        return card_text(self.raw[offset:following])
+
+    def commentary(self) -> str:
+        """All COMMENT and HISTORY text, one line per card, for products that are recognised by it."""
+        cards = (self.raw[i : i + CARD] for i in range(0, len(self.raw), CARD))
+        return "\n".join(c[8:].decode("latin-1").strip() for c in cards if c[:8] in (b"COMMENT ", b"HISTORY "))
+
+    def _value(self, offset: int) -> CardValue:
+        value = parse_value(self.raw[offset : offset + CARD])
+        if not isinstance(value, str):
+            return value
+        offset += CARD
+        while value.endswith("&") and (match := _CONTINUED.match(self.raw[offset : offset + CARD])):
+            value = value[:-1] + match[1].decode("latin-1").replace("''", "'").rstrip()
+            offset += CARD
+        return value
+
+
+@lru_cache(maxsize=16384)
+def _long_keyword(text: bytes) -> str:
+    return text.decode("latin-1").strip().upper()
+
+
+@lru_cache(maxsize=4096)
+def _short_keyword(head: bytes) -> str:
+    return head.decode("latin-1").rstrip().upper()
+
+
+def _index_cards(raw: bytes) -> dict[str, tuple[int, ...]]:
+    index: dict[str, tuple[int, ...]] = {}
+    for offset in range(0, len(raw), CARD):
+        head = raw[offset : offset + 8]
+        if head == b"HIERARCH":
+            equals = raw.find(b"=", offset, offset + CARD)
+            if equals < 0:
+                continue
+            keyword = _long_keyword(raw[offset + 8 : equals])
+        elif raw[offset + 8 : offset + 9] != b"=":
+            continue
+        else:
+            keyword = _short_keyword(head)
+        if keyword not in _COMMENTARY:
+            index[keyword] = (*index[keyword], offset) if keyword in index else (offset,)
+    return index

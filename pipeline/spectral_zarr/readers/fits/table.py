@@ -1,0 +1,92 @@
+"""The layout of a binary table, computed once per distinct header and reused for every file of a survey."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from spectral_zarr.readers.fits.header import Header
+
+_TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$")
+_SIZES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
+_DTYPES = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """One column: where it lies in a row and what it holds.
+
+    `dtype` is '' for what the hot path leaves to astropy: bits, complex numbers, logicals, variable-length
+    arrays, scaled columns and arrays with dimensions.
+    """
+
+    number: int
+    name: str
+    offset: int
+    repeat: int
+    dtype: str
+    unit: str
+    ucd: str
+    utype: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """The columns of a binary table and the name of its HDU."""
+
+    extname: str
+    row_bytes: int
+    columns: tuple[TableColumn, ...]
+    by_name: dict[str, int]
+
+
+@lru_cache(maxsize=64)
+def table_layout(raw: bytes) -> TableLayout:
+    """Layout from the cards of a table, beginning at TFIELDS.
+
+    Parameters
+    ----------
+    raw : bytes
+        Header cards; they are the key of the cache, so cards that vary by file (the axes) are left out.
+
+    Returns
+    -------
+    TableLayout
+    """
+    header = Header(raw)
+    columns: list[TableColumn] = []
+    offset = 0
+    for number in range(1, (header.integer("TFIELDS") or 0) + 1):
+        match = _TFORM.match(header.text(f"TFORM{number}"))
+        if match is None:
+            raise ValueError(f"TFORM{number} is missing or not a binary table format")
+        repeat, kind = int(match[1] or 1), match[2]
+        size = -(-repeat // 8) if kind == "X" else _SIZES[kind] * (repeat if kind not in "PQ" else min(repeat, 1))
+        columns.append(
+            TableColumn(
+                number=number,
+                name=header.text(f"TTYPE{number}"),
+                offset=offset,
+                repeat=repeat,
+                dtype=_plain_dtype(header, number, kind, repeat),
+                unit=header.text(f"TUNIT{number}"),
+                ucd=header.text(f"TUCD{number}"),
+                utype=header.text(f"TUTYP{number}"),
+            )
+        )
+        offset += size
+    by_name: dict[str, int] = {}
+    for i, column in enumerate(columns):
+        by_name.setdefault(column.name.lower(), i)
+    return TableLayout(header.text("EXTNAME"), offset, tuple(columns), by_name)
+
+
+def _plain_dtype(header: Header, number: int, kind: str, repeat: int) -> str:
+    if any(f"{card}{number}" in header for card in ("TDIM", "TSCAL", "TZERO")):
+        scale, zero = header.get(f"TSCAL{number}"), header.get(f"TZERO{number}")
+        if f"TDIM{number}" in header or scale not in (None, 1) or zero not in (None, 0):
+            return ""
+    if kind == "A":
+        return f"S{repeat}"
+    return _DTYPES.get(kind, "")

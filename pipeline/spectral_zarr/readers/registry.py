@@ -1,0 +1,53 @@
+"""The known readers: every module of `readers.products`, and those that other packages register."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from importlib.metadata import entry_points
+
+from spectral_zarr.config import ReaderOptions
+from spectral_zarr.errors import ConfigError, NotASpectrum
+from spectral_zarr.readers import products
+from spectral_zarr.readers.fits import FitsFile
+from spectral_zarr.readers.reader import Reader
+
+ENTRY_POINT_GROUP = "spectral_zarr.readers"
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """All readers in the order in which they are asked.
+
+    A module of `readers.products` gives its readers in a tuple ``READERS``; an entry point of the group
+    ``spectral_zarr.readers`` names one reader instance.
+    """
+    found: list[Reader] = []
+    for info in pkgutil.iter_modules(products.__path__):
+        found += importlib.import_module(f"{products.__name__}.{info.name}").READERS
+    found += [point.load() for point in entry_points(group=ENTRY_POINT_GROUP)]
+    names = [reader.name for reader in found]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"two readers are called {', '.join(sorted(repeated))}; uninstall one of the packages")
+    return tuple(sorted(found, key=lambda reader: (reader.priority, reader.name)))
+
+
+def find_reader(file: FitsFile, options: ReaderOptions) -> Reader:
+    """The first reader that claims a file.
+
+    Raises
+    ------
+    NotASpectrum
+        When no reader does; the message lists what the file holds.
+    ConfigError
+        When ``[readers] only`` names an unknown reader.
+    """
+    known = readers()
+    if unknown := set(options.only) - {reader.name for reader in known}:
+        raise ConfigError(f"unknown reader {', '.join(sorted(unknown))}; 'spectral-zarr readers' lists them")
+    for reader in known:
+        if (not options.only or reader.name in options.only) and reader.claims(file, options):
+            return reader
+    message = f"no reader understands it: {file.describe()}. Name its columns in [readers.table] or leave it out"
+    raise NotASpectrum(message, path=file.name)

@@ -1,0 +1,136 @@
+"""The (N_spec,) arrays and the index, written in long chunks from the same staged tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from spectral_zarr.contract import schema
+from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
+from spectral_zarr.store.arrays import ArraySpec
+from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
+from spectral_zarr.store.fsops import translated
+
+INDEX = "index.parquet"
+ROW_GROUP = 1_000_000
+
+
+def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.ChunkedArray) -> ChunkReceipt:
+    """Write one chunk of a (N_spec,) array.
+
+    Parameters
+    ----------
+    root : Path
+        Directory of the store.
+    spec : ArraySpec
+        The array.
+    block : int
+        Index of the chunk.
+    column : ChunkedArray
+        Its values; a short last chunk is padded with the fill value.
+    """
+    values = _values(column, spec.kind.dtype)
+    length = spec.kind.chunks[0]
+    if values.size < length:
+        fill = np.full(length, "" if values.dtype.kind == "O" else np.nan if values.dtype.kind == "f" else 0, values.dtype)
+        fill[: values.size] = values
+        values = fill
+    return write_chunk(root, spec.path, chunk_key(spec.kind.zarr_format, block), encode(values, spec.kind.clevel))
+
+
+def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -> ChunkReceipt:
+    """Write the (N_pix,) wavelength, in Angstrom."""
+    key = chunk_key(plan.zarr_format, 0)
+    return write_chunk(root, schema.WAVELENGTH, key, encode(np.ascontiguousarray(values, "<f8"), plan.clevel))
+
+
+def _values(column: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
+    if dtype == "text":
+        return np.array(column.to_pylist(), dtype=object)
+    return column.to_numpy().astype(dtype, copy=False)
+
+
+class IndexWriter:
+    """Writes ``index.parquet`` piece by piece in row groups of at most a million rows.
+
+    Parameters
+    ----------
+    root : Path
+        Directory of the store.
+    params : tuple of str
+        Parameter names; all are columns, and teff, logg and feh are even when the store has none.
+    """
+
+    def __init__(self, root: Path, params: tuple[str, ...]) -> None:
+        self._path = root / INDEX
+        self._params = params
+        self._pending: list[pa.Table] = []
+        self._rows = self._pending_rows = 0
+        self._writer: pa.parquet.ParquetWriter | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Take the staged columns of the next rows; parameter columns are named by the parameter."""
+        n = table.num_rows
+        columns: dict[str, Any] = {}
+        for name in (*schema.INDEX_COLUMNS, "row_idx", *schema.INDEX_EXTRA, *self._params):
+            if name == "row_idx":
+                columns[name] = pa.array(np.arange(self._rows, self._rows + n, dtype=np.int64))
+            elif name in table.column_names:
+                columns[name] = table[name]
+            else:
+                columns[name] = pa.array(np.full(n, np.nan))
+        self._pending.append(pa.table(columns))
+        self._rows += n
+        self._pending_rows += n
+        if self._pending_rows >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is pending and the footer."""
+        self._flush()
+        if self._writer is not None:
+            with translated(self._path):
+                self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        table = pa.concat_tables(self._pending).combine_chunks()
+        with translated(self._path):
+            if self._writer is None:
+                self._writer = pa.parquet.ParquetWriter(self._path, table.schema, compression="zstd")
+            self._writer.write_table(table, row_group_size=ROW_GROUP)
+        self._pending, self._pending_rows = [], 0
+
+
+def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
+    """Write the list of rejections as Parquet, sorted by file, HDU and row."""
+    rows = sorted(rejections, key=lambda r: (r.name.encode(), r.hdu, r.row, r.code))
+    table = pa.table(
+        {
+            "code": pa.array([r.code for r in rows], pa.string()),
+            "source_file": pa.array([r.name for r in rows], pa.string()),
+            "hdu": pa.array([r.hdu for r in rows], pa.int32()),
+            "row": pa.array([r.row for r in rows], pa.int32()),
+            "reason": pa.array([r.reason for r in rows], pa.string()),
+        }
+    )
+    with translated(path):
+        pa.parquet.write_table(table, path, compression="zstd")
+
+
+def has_text(column: pa.ChunkedArray) -> bool:
+    """Whether any value of a text column is not ''."""
+    return bool(pc.any(pc.not_equal(column, "")).as_py())
+
+
+def has_number(column: pa.ChunkedArray) -> bool:
+    """Whether any value of a number column is not NaN."""
+    return bool(pc.any(pc.invert(pc.is_nan(column))).as_py())

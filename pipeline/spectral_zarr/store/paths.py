@@ -1,0 +1,97 @@
+"""Where a build keeps its files: the target, the store in the making, and the build directory beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spectral_zarr.errors import BadTarget
+
+PARTIAL = ".partial"
+"""Suffix of files that are being written; they are replaced atomically and never read."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPaths:
+    """Paths of one build; everything is a sibling of the target, so that one rename publishes it."""
+
+    target: Path
+
+    @classmethod
+    def of(cls, target: str | Path) -> BuildPaths:
+        """Paths for a target.
+
+        Raises
+        ------
+        BadTarget
+            When the name does not end in ``.zarr`` or its parent is not a directory.
+        """
+        path = Path(target).absolute()
+        if path.suffix != ".zarr" or path.stem in ("", ".zarr"):
+            raise BadTarget("the output must be named <dataset>.zarr", path=str(target))
+        if not path.parent.is_dir():
+            raise BadTarget(f"the directory {path.parent} does not exist; create it first", path=str(target))
+        return cls(path)
+
+    @property
+    def tmp(self) -> Path:
+        """The store in the making; its existence is the claim on the target."""
+        return self.target.with_name(self.target.name + ".tmp")
+
+    @property
+    def build(self) -> Path:
+        """Claim, plan, staged files, receipts, rejections and log."""
+        return self.target.with_name(self.target.name + ".build")
+
+    @property
+    def staged(self) -> Path:
+        """The staging store."""
+        return self.build / "staged"
+
+    @property
+    def receipts(self) -> Path:
+        """Receipts of filled row blocks and of the columns."""
+        return self.build / "receipts"
+
+    @property
+    def claim(self) -> Path:
+        """Who builds, since when, and from what."""
+        return self.build / "claim.json"
+
+    @property
+    def batches(self) -> Path:
+        """The source files, cut into batches."""
+        return self.build / "batches.arrow"
+
+    @property
+    def plan(self) -> Path:
+        """The frozen plan."""
+        return self.build / "plan.json"
+
+    @property
+    def rejections(self) -> Path:
+        """Everything that was rejected."""
+        return self.build / "rejections.parquet"
+
+    @property
+    def report(self) -> Path:
+        """Findings of the last validation."""
+        return self.build / "report.json"
+
+    @property
+    def log(self) -> Path:
+        """One JSON line per finished task."""
+        return self.build / "log.jsonl"
+
+    def stage_receipt(self, batch: int) -> Path:
+        """Proof of a staged batch."""
+        return self.staged / f"{batch:06d}.receipt.json"
+
+    def block_receipt(self, block: int) -> Path:
+        """Proof of a filled row block."""
+        return self.receipts / f"block-{block:06d}.json"
+
+    @property
+    def columns_receipt(self) -> Path:
+        """Proof of the (N_spec,) arrays."""
+        return self.receipts / "columns.json"

@@ -1,0 +1,196 @@
+"""The staging store: per batch one Arrow file of ragged pixels and one of columns, read back without copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+from numpy.typing import NDArray
+
+from spectral_zarr.errors import DamagedBuild
+from spectral_zarr.model import StagedFile
+from spectral_zarr.store.fsops import translated, write_stream_durable
+
+FLUSH_BYTES = 16 << 20
+"""Pixels that a stage task holds before it writes them."""
+
+PIXEL_COLUMNS = ("flux", "uncertainty", "continuum", "normalized_flux", "normalized_uncertainty", "wavelength")
+_PIXELS = pa.schema(
+    [pa.field(name, pa.large_list(pa.float64() if name == "wavelength" else pa.float32())) for name in PIXEL_COLUMNS]
+)
+
+Arrays = dict[str, NDArray[Any] | None]
+
+
+class _Checksummed:
+    """A file-like sink that counts and checksums what passes through it."""
+
+    closed = False
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.size = 0
+        self.crc32c = 0
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
+        self.size += len(view)
+        rest = view
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        return len(view)
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def close(self) -> None:
+        """The descriptor belongs to the caller."""
+
+
+class PixelWriter:
+    """Writes the pixel file of one batch in pieces of bounded size.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file descriptor.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.sink = _Checksummed(descriptor)
+        self._writer = pa.ipc.new_file(self.sink, _PIXELS)
+        self._pending: list[Arrays] = []
+        self._pending_bytes = 0
+
+    def add(self, arrays: Arrays) -> None:
+        """Add the arrays of one spectrum, None for those that it does not have."""
+        self._pending.append(arrays)
+        self._pending_bytes += sum(array.nbytes for array in arrays.values() if array is not None)
+        if self._pending_bytes >= FLUSH_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is pending and the footer."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        columns = [_ragged([row.get(name) for row in self._pending], name) for name in PIXEL_COLUMNS]
+        self._writer.write_batch(pa.record_batch(columns, schema=_PIXELS))
+        self._pending, self._pending_bytes = [], 0
+
+
+def _ragged(rows: Sequence[NDArray[Any] | None], name: str) -> pa.Array:
+    dtype = np.dtype(np.float64 if name == "wavelength" else np.float32)
+    lengths = [0 if row is None else row.size for row in rows]
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    present = [row for row in rows if row is not None]
+    values = np.concatenate(present) if present else np.zeros(0, dtype)
+    mask = pa.array([row is None for row in rows]) if len(present) < len(rows) else None
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(dtype, copy=False)), mask=mask)
+
+
+def write_columns(path: Path, table: pa.Table) -> StagedFile:
+    """Write the columns of one batch durably."""
+    sinks: list[_Checksummed] = []
+
+    def write(descriptor: int) -> None:
+        sinks.append(_Checksummed(descriptor))
+        with pa.ipc.new_file(sinks[0], table.schema) as writer:
+            writer.write_table(table)
+
+    write_stream_durable(path, write)
+    return StagedFile(path.name, sinks[0].size, sinks[0].crc32c)
+
+
+def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
+    """Columns of one batch; absent names are left out.
+
+    Raises
+    ------
+    DamagedBuild
+        When the file is not what was written.
+    """
+    with translated(path):
+        try:
+            with pa.memory_map(str(path)) as source:
+                reader = pa.ipc.open_file(source)
+                if names is not None:
+                    index = [i for i, name in enumerate(reader.schema.names) if name in set(names)]
+                    reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=index))
+                return reader.read_all()
+        except pa.ArrowInvalid as error:
+            raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
+
+
+class StagedPixels:
+    """Reads single rows of a pixel file straight into a buffer.
+
+    Only the offsets are mapped: mapped pixels would count as memory of the worker, reads into the chunk buffer do not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with translated(path):
+            self._path = path
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._places = _locate(path)
+        except pa.ArrowInvalid as error:
+            os.close(self._descriptor)
+            raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
+
+    def has(self, column: str, row: int) -> bool:
+        """Whether a row has the array."""
+        return bool(self._places[column][0][row] >= 0)
+
+    def read_into(self, column: str, row: int, buffer: NDArray[Any], start: int = 0) -> None:
+        """Fill a contiguous one-dimensional buffer with pixels of a row, beginning at pixel `start`."""
+        offsets, lengths = self._places[column]
+        if offsets[row] < 0 or start + buffer.size > lengths[row]:
+            raise DamagedBuild("a staged row is shorter than its columns say; start anew", path=str(self._path), row=row)
+        view = memoryview(buffer).cast("B")
+        position = int(offsets[row]) + start * buffer.itemsize
+        with translated(self._path):
+            while view:
+                count = os.preadv(self._descriptor, [view], position)
+                if count == 0:
+                    raise DamagedBuild("a staged file was cut short; start anew", path=str(self._path), row=row)
+                view, position = view[count:], position + count
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+def _locate(path: Path) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {name: [] for name in PIXEL_COLUMNS}
+    with translated(path), pa.memory_map(str(path)) as source:
+        base = source.read_buffer().address
+        reader = pa.ipc.open_file(source)
+        for i in range(reader.num_record_batches):
+            piece = reader.get_batch(i)
+            for name in PIXEL_COLUMNS:
+                rows = piece.column(name)
+                width = 8 if name == "wavelength" else 4
+                bounds = np.asarray(rows.offsets, dtype=np.int64)
+                buffer = rows.values.buffers()[1]
+                first = buffer.address - base if buffer is not None else 0
+                places = first + bounds[:-1] * width
+                if rows.null_count:
+                    places = np.where(np.asarray(rows.is_valid()), places, -1)
+                found[name].append((places, np.diff(bounds)))
+    empty = np.zeros(0, dtype=np.int64)
+    return {
+        name: (np.concatenate([a for a, _ in parts] or [empty]), np.concatenate([b for _, b in parts] or [empty]))
+        for name, parts in found.items()
+    }

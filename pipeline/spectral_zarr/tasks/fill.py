@@ -1,0 +1,118 @@
+"""The fill phase: one row block of every cube, assembled from staged rows and written as whole chunks, once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.contract import schema
+from spectral_zarr.contract.chunks import ChunkShape
+from spectral_zarr.model import BlockReceipt, BlockTask, BuildPlan, ChunkReceipt
+from spectral_zarr.plan.layout import CUBE_COLUMNS, buffer_columns
+from spectral_zarr.store.arrays import cube_dtype
+from spectral_zarr.store.chunks import chunk_key, elided, encode, write_chunk
+from spectral_zarr.store.fsops import sync_directory
+from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.records import read_record, write_record
+from spectral_zarr.store.staging import StagedPixels
+from spectral_zarr.tasks.placement import StagedRow, load_plan, place_rows
+
+
+def fill_block(target: str, task: BlockTask) -> BlockReceipt:
+    """Fill one row block.
+
+    Parameters
+    ----------
+    target : str
+        Path of the store to be published.
+    task : BlockTask
+        The block and the staged batches that it reads.
+
+    Returns
+    -------
+    BlockReceipt
+        Size and CRC-32C of every chunk; also on disk, written last. A block with a receipt of the same plan is
+        not written again.
+    """
+    paths = BuildPaths.of(target)
+    proof = paths.block_receipt(task.block)
+    if proof.exists():
+        known = read_record(proof, BlockReceipt)
+        if known.plan_sha256 == task.plan_sha256:
+            return known
+    began = time.process_time()
+    plan = load_plan(target, task.plan_sha256)
+    rows = plan.block_rows(task.block)
+    placed = list(place_rows(paths, plan, task.batches, rows))
+    staged = {b.batch: StagedPixels(paths.staged / f"{b.batch:06d}.pixels.arrow") for b in task.batches}
+    try:
+        chunks = [
+            receipt
+            for array in plan.arrays
+            for receipt in _fill_array(paths, plan, array, task.block, rows, placed, staged)
+        ]
+    finally:
+        for pixels in staged.values():
+            pixels.close()
+    for array in plan.arrays:
+        sync_directory(paths.tmp / array)
+    receipt = BlockReceipt(task.block, plan.sha256, tuple(chunks), time.process_time() - began)
+    write_record(proof, receipt)
+    sync_directory(paths.receipts)
+    return receipt
+
+
+def _fill_array(
+    paths: BuildPaths,
+    plan: BuildPlan,
+    array: str,
+    block: int,
+    rows: range,
+    placed: list[StagedRow],
+    staged: dict[int, StagedPixels],
+) -> list[ChunkReceipt]:
+    dtype = np.dtype(cube_dtype(array))
+    chunk = ChunkShape(plan.chunk_rows, plan.chunk_columns)
+    width = buffer_columns(chunk, plan.n_pix, dtype.itemsize)
+    receipts: list[ChunkReceipt] = []
+    buffer = np.empty((chunk.rows, width), dtype)
+    for left in range(0, plan.n_pix, width):
+        buffer.fill(np.nan)
+        window = range(left, min(left + width, plan.n_pix))
+        filled = False
+        for place in placed:
+            if array == schema.WAVELENGTH:
+                filled |= _copy_wavelength(buffer[place.row - rows.start], window, place, staged[place.batch])
+            else:
+                filled |= _copy(buffer[place.row - rows.start], window, CUBE_COLUMNS[array], place, staged[place.batch])
+        for column in range(left // chunk.columns, -(-window.stop // chunk.columns)):
+            key = chunk_key(plan.zarr_format, block, column)
+            start = column * chunk.columns - left
+            values = np.ascontiguousarray(buffer[:, start : start + chunk.columns])
+            if filled and not np.isnan(np.fmin.reduce(values, axis=None)):
+                receipts.append(write_chunk(paths.tmp, array, key, encode(values, plan.clevel)))
+            else:
+                receipts.append(elided(array, key))
+    return receipts
+
+
+def _copy(target: NDArray[Any], window: range, column: str, place: StagedRow, pixels: StagedPixels) -> bool:
+    start, stop = max(window.start, place.offset), min(window.stop, place.offset + place.grid.n_pix)
+    if start >= stop or not pixels.has(column, place.staged):
+        return False
+    pixels.read_into(column, place.staged, target[start - window.start : stop - window.start], start - place.offset)
+    return True
+
+
+def _copy_wavelength(target: NDArray[Any], window: range, place: StagedRow, pixels: StagedPixels) -> bool:
+    start, stop = window.start, min(window.stop, place.grid.n_pix)
+    if start >= stop:
+        return False
+    if place.grid.scale == "explicit":
+        pixels.read_into("wavelength", place.grid_row, target[: stop - start], start)
+    else:
+        target[: stop - start] = place.grid.wavelength(start, stop)
+    return True

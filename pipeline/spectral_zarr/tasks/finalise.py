@@ -1,0 +1,152 @@
+"""The finalise phase: the (N_spec,) arrays and the index, then the durable, atomic publication."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from spectral_zarr.contract import schema
+from spectral_zarr.errors import DamagedBuild
+from spectral_zarr.model import BlockReceipt, BuildPlan, ChunkReceipt
+from spectral_zarr.store.arrays import ArraySpec, column_specs
+from spectral_zarr.store.audit import open_group
+from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
+from spectral_zarr.store.fsops import rename_new, sync_directory, sync_tree
+from spectral_zarr.store.paths import PARTIAL, BuildPaths
+from spectral_zarr.store.records import write_record
+from spectral_zarr.store.staging import StagedPixels, read_columns
+from spectral_zarr.tasks.placement import kept_rows, load_plan, place_rows
+from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
+
+COLUMNS_BLOCK = -1
+"""Block number of the receipt of the (N_spec,) arrays."""
+
+
+def write_columns(target: str, plan_sha256: str) -> BlockReceipt:
+    """Write every (N_spec,) array, the common wavelength and ``index.parquet``.
+
+    Parameters
+    ----------
+    target : str
+        Path of the store to be published.
+    plan_sha256 : str
+        Digest of the plan.
+
+    Returns
+    -------
+    BlockReceipt
+        Size and CRC-32C of every chunk; also on disk.
+    """
+    began = time.process_time()
+    paths = BuildPaths.of(target)
+    plan = load_plan(target, plan_sha256)
+    specs = column_specs(plan)
+    sources = _staged_names(plan)
+    receipts: list[ChunkReceipt] = []
+    index = IndexWriter(paths.tmp, plan.params)
+    for block, table in enumerate(_long_blocks(paths, plan)):
+        receipts += [write_column_chunk(paths.tmp, spec, block, _column(table, spec, sources)) for spec in specs]
+        index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
+    index.close()
+    if plan.wavelength.kind != "ragged":
+        receipts.append(_write_grid(paths, plan))
+    receipt = BlockReceipt(COLUMNS_BLOCK, plan.sha256, tuple(receipts), time.process_time() - began)
+    write_record(paths.columns_receipt, receipt)
+    return receipt
+
+
+def _staged_names(plan: BuildPlan) -> dict[str, str]:
+    names = {schema.METHOD: "continuum_method"}
+    names |= {f"metadata/{field.name}": field.name for field in schema.METADATA}
+    names |= {f"metadata/{name}": header_column(key) for key, name in plan.header}
+    return names | {f"params/{name}": PARAM_PREFIX + name for name in plan.params}
+
+
+def _column(table: pa.Table, spec: ArraySpec, sources: dict[str, str]) -> pa.ChunkedArray:
+    return table[sources[spec.path]]
+
+
+def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:
+    wanted = [*_staged_names(plan).values(), "grid_first"]
+    pending: list[pa.Table] = []
+    rows = 0
+    for batch in plan.batches:
+        if batch.n_rows == 0:
+            continue
+        table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", wanted)
+        if batch.excluded:
+            table = table.take(pa.array(kept_rows(batch)))
+        pending.append(_complete(table, wanted, plan))
+        rows += table.num_rows
+        while rows >= schema.ARRAYS_1D_CHUNK:
+            whole = pa.concat_tables(pending)
+            yield whole.slice(0, schema.ARRAYS_1D_CHUNK)
+            pending = [whole.slice(schema.ARRAYS_1D_CHUNK)]
+            rows -= schema.ARRAYS_1D_CHUNK
+    if rows:
+        yield pa.concat_tables(pending)
+
+
+def _complete(table: pa.Table, wanted: list[str], plan: BuildPlan) -> pa.Table:
+    present = set(table.column_names)
+    n = table.num_rows
+    columns = {
+        name: table[name]
+        if name in present
+        else pa.array([float("nan")] * n if name.startswith(PARAM_PREFIX) else [""] * n)
+        for name in wanted
+    }
+    grid = plan.wavelength.grid
+    if plan.wavelength.kind == "lattice" and grid is not None and grid.first is not None:
+        first = grid.first
+        columns["pix_offset"] = pa.array([k - first for k in table["grid_first"].to_pylist()], pa.int32())
+    del columns["grid_first"]
+    return pa.table(columns)
+
+
+def _write_grid(paths: BuildPaths, plan: BuildPlan) -> ChunkReceipt:
+    import numpy as np
+
+    grid = plan.wavelength.grid
+    assert grid is not None
+    if grid.scale != "explicit":
+        return write_wavelength(paths.tmp, grid.wavelength(), plan)
+    values = np.empty(grid.n_pix)
+    first = next(b for b in plan.batches if b.n_rows)
+    place = next(place_rows(paths, plan, (first,), range(1)))
+    pixels = StagedPixels(paths.staged / f"{first.batch:06d}.pixels.arrow")
+    try:
+        pixels.read_into("wavelength", place.grid_row, values)
+    finally:
+        pixels.close()
+    return write_wavelength(paths.tmp, values, plan)
+
+
+def publish(target: str, plan: BuildPlan) -> None:
+    """Make the store durable, rename it to its final name, and read it back.
+
+    Parameters
+    ----------
+    target : str
+        Path of the store to be published.
+    plan : BuildPlan
+        The plan that the store was built from.
+
+    Raises
+    ------
+    TargetExists
+        When something appeared at the target; the store in the making is kept.
+    DamagedBuild
+        When what is at the target afterwards is not this build.
+    """
+    paths = BuildPaths.of(target)
+    for partial in paths.tmp.rglob(f"*{PARTIAL}"):
+        partial.unlink()
+    write_record(paths.build / "publish-intent.json", {"plan_sha256": plan.sha256, "target": paths.target.name})
+    sync_tree(paths.tmp)
+    rename_new(paths.tmp, paths.target)
+    sync_directory(paths.target.parent)
+    if open_group(paths.target).attrs.get("plan_sha256") != plan.sha256:
+        raise DamagedBuild("the published store is not the one that was built", path=str(paths.target))

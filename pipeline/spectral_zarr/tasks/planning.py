@@ -1,0 +1,89 @@
+"""Feeding the planner: from the staged columns on disk, or from a survey in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from spectral_zarr.config import Config
+from spectral_zarr.errors import SourceError
+from spectral_zarr.model import Batch, StageReceipt
+from spectral_zarr.plan import Planner
+from spectral_zarr.plan.planner import PLAN_COLUMNS
+from spectral_zarr.readers import find_reader, open_fits
+from spectral_zarr.store.columns import has_number, has_text
+from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.staging import StagedPixels, read_columns
+from spectral_zarr.tasks.rows import HEADER_PREFIX, PARAM_PREFIX, header_key
+from spectral_zarr.tasks.stage import Survey
+from spectral_zarr.transforms import prepare
+
+
+def gather_staged(
+    paths: BuildPaths, receipts: Sequence[StageReceipt], batches: Sequence[Batch], config: Config
+) -> Planner:
+    """A planner that knows all staged batches.
+
+    Parameters
+    ----------
+    paths : BuildPaths
+        Paths of the build.
+    receipts : sequence of StageReceipt
+        Receipts of all batches, in order.
+    batches : sequence of Batch
+        The batches.
+    config : Config
+        Options.
+    """
+
+    def load(batch: int, row: int) -> NDArray[np.float64]:
+        table = read_columns(paths.staged / f"{batch:06d}.columns.arrow", ("grid_digest", "n_pix")).to_pydict()
+        values = np.empty(table["n_pix"][row])
+        pixels = StagedPixels(paths.staged / f"{batch:06d}.pixels.arrow")
+        try:
+            pixels.read_into("wavelength", table["grid_digest"].index(table["grid_digest"][row]), values)
+        finally:
+            pixels.close()
+        return values
+
+    planner = Planner(config, load)
+    for batch, receipt in zip(batches, receipts, strict=True):
+        _add(planner, batch, read_columns(paths.staged / receipt.columns.name))
+    return planner
+
+
+def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], config: Config) -> Planner:
+    """A planner that knows all surveyed batches; explicit wavelengths are read again when they are compared."""
+
+    def load(batch: int, row: int) -> NDArray[np.float64]:
+        table = surveys[batch].columns
+        name, hdu, number = (table[column][row].as_py() for column in ("source_file", "source_hdu", "source_row"))
+        file = next(file for file in batches[batch].files if file.name == name)
+        fits = open_fits(file.path, file.name)
+        reader = find_reader(fits, config.readers)
+        for spectrum in reader.read(fits, config.readers, reader.policy):
+            if not isinstance(spectrum, SourceError) and (spectrum.hdu, spectrum.row) == (hdu, number):
+                values = prepare(spectrum, min_valid_share=config.build.min_valid_share).wavelength
+                assert values is not None
+                return values
+        raise LookupError(name)
+
+    planner = Planner(config, load)
+    for batch in batches:
+        _add(planner, batch, surveys[batch.index].columns)
+    return planner
+
+
+def _add(planner: Planner, batch: Batch, table: pa.Table) -> None:
+    names = table.column_names
+    planner.add(
+        batch.index,
+        table.select(PLAN_COLUMNS).to_pydict(),
+        [header_key(name) for name in names if name.startswith(HEADER_PREFIX) and has_text(table[name])],
+        [name.removeprefix(PARAM_PREFIX) for name in names if name.startswith(PARAM_PREFIX) and has_number(table[name])],
+        nbytes=table.nbytes,
+        largest_file=max(file.size for file in batch.files),
+    )

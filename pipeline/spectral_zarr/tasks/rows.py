@@ -1,0 +1,129 @@
+"""The columns of staged spectra: one row per spectrum, as text and numbers, without pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pyarrow as pa
+
+from spectral_zarr.contract.naming import HeaderKey
+from spectral_zarr.contract.schema import METADATA
+from spectral_zarr.model import Observation
+from spectral_zarr.transforms import Prepared
+
+HEADER_PREFIX, PARAM_PREFIX = "header:", "param:"
+
+_ARROW = {
+    "text": pa.string(),
+    "float64": pa.float64(),
+    "float32": pa.float32(),
+    "int64": pa.int64(),
+    "int32": pa.int32(),
+}
+_GRID = (
+    ("grid_scale", pa.string()),
+    ("grid_start", pa.float64()),
+    ("grid_step", pa.float64()),
+    ("grid_first", pa.int64()),
+    ("grid_digest", pa.string()),
+    ("n_pix", pa.int64()),
+    ("flux_unit", pa.string()),
+    ("flux_unit_original", pa.string()),
+    ("continuum_method", pa.string()),
+    ("has_uncertainty", pa.bool_()),
+    ("has_continuum", pa.bool_()),
+    ("has_normalized", pa.bool_()),
+)
+_FIXED = (*((field.name, _ARROW[field.kind]) for field in METADATA), *_GRID)
+_OBSERVED = tuple(field.name for field in fields(Observation))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a spectrum comes from."""
+
+    name: str
+    size: int
+    sha256: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The columns of one spectrum."""
+
+    values: dict[str, Any]
+    header: dict[HeaderKey, str]
+    params: dict[str, float]
+
+
+def header_column(key: HeaderKey) -> str:
+    """Column name of a header key in the staging store."""
+    return f"{HEADER_PREFIX}{key[0]}:{key[2]}:{key[1]}"
+
+
+def header_key(column: str) -> HeaderKey:
+    """Inverse of `header_column`."""
+    hdu, occurrence, keyword = column.removeprefix(HEADER_PREFIX).split(":", 2)
+    return int(hdu), keyword, int(occurrence)
+
+
+def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
+    """Columns of one canonical spectrum."""
+    source, grid, observation = prepared.source, prepared.grid, prepared.observation
+    values: dict[str, Any] = {name: getattr(observation, name) for name in _OBSERVED}
+    values.update(
+        spec_id=spec_id,
+        wavelength_medium=source.sampling.medium,
+        n_pix_valid=prepared.n_valid,
+        pix_offset=0,
+        wave_min=grid.wave_min,
+        wave_max=grid.wave_max,
+        source_file=place.name,
+        source_hdu=source.hdu,
+        source_row=source.row,
+        source_size=place.size,
+        source_sha256=place.sha256,
+        reader=place.reader,
+        grid_scale=grid.scale,
+        grid_start=grid.start,
+        grid_step=grid.step,
+        grid_first=grid.first,
+        grid_digest=grid.digest,
+        n_pix=grid.n_pix,
+        flux_unit=prepared.flux_unit,
+        flux_unit_original=source.flux_unit,
+        continuum_method=source.continuum_method if prepared.continuum is not None else "none",
+        has_uncertainty=prepared.uncertainty is not None,
+        has_continuum=prepared.continuum is not None,
+        has_normalized=prepared.normalized is not None,
+    )
+    params = {name: float(value) if math.isfinite(value) else math.nan for name, value in source.params.items()}
+    return Row(values, dict(source.header), params)
+
+
+def rows_table(rows: list[Row]) -> pa.Table:
+    """Columns of a batch; header and parameter columns are sorted, absent text is '' and numbers NaN."""
+    arrays = [pa.array([row.values[name] for row in rows], kind) for name, kind in _FIXED]
+    names = [name for name, _ in _FIXED]
+    for key in _union(row.header for row in rows):
+        arrays.append(pa.array([row.header.get(key, "") for row in rows], pa.string()))
+        names.append(header_column(key))
+    for name in _union(row.params for row in rows):
+        arrays.append(pa.array([row.params.get(name, math.nan) for row in rows], pa.float64()))
+        names.append(PARAM_PREFIX + name)
+    return pa.table(arrays, names=names)
+
+
+def _union(mappings: Iterable[dict[Any, Any]]) -> list[Any]:
+    found: dict[Any, None] = {}
+    last: Any = None
+    for mapping in mappings:
+        # Files of one survey repeat the same keys; a key view compares much faster than it merges.
+        if last is None or mapping.keys() != last:
+            found.update(dict.fromkeys(mapping))
+            last = mapping.keys()
+    return sorted(found)

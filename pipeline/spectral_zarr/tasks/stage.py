@@ -1,0 +1,186 @@
+"""The stage phase: open each source file of a batch once, make its spectra canonical, write them in ragged form."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from spectral_zarr.config import Config
+from spectral_zarr.contract.naming import SPEC_ID
+from spectral_zarr.errors import ReaderFailure, SourceError
+from spectral_zarr.model import Batch, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
+from spectral_zarr.readers import HeaderPolicy, Reader, find_reader, open_fits
+from spectral_zarr.store.fsops import sync_directory, write_stream_durable
+from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.records import digest, read_record, write_record
+from spectral_zarr.store.staging import PixelWriter, write_columns
+from spectral_zarr.tasks.rows import Place, Row, make_row, rows_table
+from spectral_zarr.transforms import Prepared, prepare
+
+
+def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
+    """Stage one batch.
+
+    Parameters
+    ----------
+    target : str
+        Path of the store to be published; the staging store lies beside it.
+    batch : Batch
+        Source files.
+    config : Config
+        Options of readers and transforms.
+
+    Returns
+    -------
+    StageReceipt
+        Also on disk, written last. A batch with a valid receipt is not parsed again.
+    """
+    paths = BuildPaths.of(target)
+    proof = paths.stage_receipt(batch.index)
+    names = [(file.name, file.size) for file in batch.files]
+    sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
+    if (known := _valid_receipt(proof, paths.staged, sources)) is not None:
+        return known
+    began = time.process_time()
+    rows: list[Row] = []
+    rejections: list[Rejection] = []
+    pixels: list[PixelWriter] = []
+    known_grids: set[str] = set()
+
+    def write(descriptor: int) -> None:
+        writer = PixelWriter(descriptor)
+        pixels.append(writer)
+        for prepared, row in _accepted(batch, config, rejections):
+            rows.append(row)
+            writer.add(
+                {
+                    "flux": prepared.flux,
+                    "uncertainty": prepared.uncertainty,
+                    "continuum": prepared.continuum,
+                    "normalized_flux": prepared.normalized,
+                    "normalized_uncertainty": prepared.normalized_uncertainty,
+                    "wavelength": prepared.wavelength if prepared.grid.digest not in known_grids else None,
+                }
+            )
+            known_grids.add(prepared.grid.digest)
+        writer.close()
+
+    pixel_path = paths.staged / f"{batch.index:06d}.pixels.arrow"
+    write_stream_durable(pixel_path, write)
+    columns = write_columns(paths.staged / f"{batch.index:06d}.columns.arrow", rows_table(rows))
+    receipt = StageReceipt(
+        batch=batch.index,
+        sources_digest=sources,
+        n_files=len(batch.files),
+        n_spectra=len(rows),
+        source_bytes=batch.nbytes,
+        pixels=StagedFile(pixel_path.name, pixels[0].sink.size, pixels[0].sink.crc32c),
+        columns=columns,
+        rejections=tuple(rejections),
+        cpu_seconds=time.process_time() - began,
+    )
+    write_record(proof, receipt)
+    sync_directory(paths.staged)
+    return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Columns and rejections of a batch that was parsed and not staged."""
+
+    batch: int
+    columns: pa.Table
+    rejections: tuple[Rejection, ...]
+
+
+def survey_batch(batch: Batch, config: Config) -> Survey:
+    """Parse a batch like `stage_batch` and keep its columns only; nothing is written."""
+    rejections: list[Rejection] = []
+    rows = [row for _, row in _accepted(batch, config, rejections)]
+    return Survey(batch.index, rows_table(rows), tuple(rejections))
+
+
+def _valid_receipt(proof: Path, staged: Path, sources: str) -> StageReceipt | None:
+    if not proof.exists():
+        return None
+    receipt = read_record(proof, StageReceipt)
+    files = (receipt.pixels, receipt.columns)
+    whole = all((staged / file.name).exists() and (staged / file.name).stat().st_size == file.size for file in files)
+    return receipt if whole and receipt.sources_digest == sources else None
+
+
+def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iterator[tuple[Prepared, Row]]:
+    for file in batch.files:
+        try:
+            for spectrum, place in _spectra(file, config):
+                try:
+                    if isinstance(spectrum, SourceError):
+                        raise spectrum
+                    prepared = prepare(spectrum, min_valid_share=config.build.min_valid_share)
+                    yield prepared, make_row(prepared, place, _spec_id(spectrum, place.name))
+                except SourceError as error:
+                    rejections.append(_rejection(error, file, spectrum))
+        except SourceError as error:
+            rejections.append(_rejection(error, file))
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError) as error:
+            # A reader that trips over an unforeseen layout must cost its file and never the build.
+            failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
+            rejections.append(_rejection(failure, file))
+
+
+def _spectra(file: SourceFile, config: Config) -> Iterator[tuple[Spectrum | SourceError, Place]]:
+    fits = open_fits(file.path, file.name)
+    reader = find_reader(fits, config.readers)
+    place = Place(
+        name=file.name,
+        size=fits.size,
+        sha256=fits.sha256 if config.build.hash_sources else "",
+        reader=f"{reader.name}@{reader.version}",
+    )
+    for spectrum in reader.read(fits, config.readers, _policy(reader, config)):
+        yield _with_dataset_facts(spectrum, config), place
+
+
+def _policy(reader: Reader, config: Config) -> HeaderPolicy:
+    policy = reader.policy
+    return HeaderPolicy((*policy.allow, *config.header.allow), (*policy.deny, *config.header.deny))
+
+
+def _with_dataset_facts(spectrum: Spectrum | SourceError, config: Config) -> Spectrum | SourceError:
+    facts = config.dataset
+    given = {name: getattr(facts, name) for name in ("source_type", "instrument", "simulator") if getattr(facts, name)}
+    if not given or isinstance(spectrum, SourceError):
+        return spectrum
+    return replace(spectrum, observation=replace(spectrum.observation, **given))
+
+
+def _spec_id(spectrum: Spectrum, name: str) -> str:
+    spec_id = spectrum.spec_id
+    if not spec_id:
+        stem = name
+        for suffix in (".gz", ".fz", ".fits", ".fit", ".fts"):
+            stem = stem.removesuffix(suffix)
+        spec_id = stem if spectrum.row == 0 else f"{stem}-h{spectrum.hdu}r{spectrum.row}"
+    if SPEC_ID.match(spec_id):
+        return spec_id
+    # Identifiers are printable ASCII without blanks, so that they survive every table format.
+    safe = "".join(c if "\x21" <= c <= "\x7e" else "_" for c in spec_id)
+    return f"{safe}-{hashlib.sha256(spec_id.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+def _rejection(error: SourceError, file: SourceFile, spectrum: Spectrum | SourceError | None = None) -> Rejection:
+    hdu, row = error.hdu, error.row
+    if isinstance(spectrum, Spectrum):
+        hdu, row = spectrum.hdu, spectrum.row
+    return Rejection(
+        code=error.code,
+        name=file.name,
+        hdu=-1 if hdu is None else hdu,
+        row=-1 if row is None else row,
+        reason=error.message,
+    )

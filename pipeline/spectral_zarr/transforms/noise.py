@@ -1,0 +1,45 @@
+"""Inverse variance, variance and relative error turned into one sigma, with NaN for what is unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.model import NoiseKind, Pixels
+
+
+def sigma(noise: Pixels, kind: NoiseKind, flux: Pixels) -> NDArray[np.float32]:
+    """One standard deviation per pixel.
+
+    Parameters
+    ----------
+    noise : ndarray, shape (n_pix,)
+        The noise array of the file.
+    kind : {'sigma', 'ivar', 'variance', 'relative'}
+        What it holds.
+    flux : ndarray, shape (n_pix,)
+        Flux in the same unit, used for relative errors.
+
+    Returns
+    -------
+    ndarray, shape (n_pix,), float32
+        NaN where the noise is zero, negative or not finite: such values are sentinels in every survey.
+
+    Notes
+    -----
+    Computed in float64, because inverse variances of fluxes near 1e-17 overflow float32.
+    """
+    values = np.array(noise, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        unknown = ~(values > 0)
+        if kind == "ivar":
+            np.sqrt(values, out=values)
+            np.reciprocal(values, out=values)
+        elif kind == "variance":
+            np.sqrt(values, out=values)
+        elif kind == "relative":
+            values *= np.abs(flux.astype(np.float64))
+        result = values.astype(np.float32)
+        unknown |= ~((result > 0) & np.isfinite(result))
+    result[unknown] = np.nan
+    return result

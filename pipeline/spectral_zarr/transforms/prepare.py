@@ -1,0 +1,152 @@
+"""One spectrum made canonical: Angstrom, ascending, float32, one sigma, NaN for what is not there, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.contract.units import DIMENSIONLESS, canonical_unit
+from spectral_zarr.errors import FluxRange, MissingField, UnknownUnit
+from spectral_zarr.model import Grid, Observation, Pixels, Spectrum
+from spectral_zarr.transforms.noise import sigma
+from spectral_zarr.transforms.padding import zero_fill
+from spectral_zarr.transforms.quality import check_measured, check_not_blank
+from spectral_zarr.transforms.snr import estimate_snr
+from spectral_zarr.transforms.wavelength import resolve
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A canonical spectrum: arrays of shape (n_pix,), float32, None where the file has nothing.
+
+    Attributes
+    ----------
+    grid : Grid
+        Wavelengths in Angstrom.
+    wavelength : ndarray, float64, or None
+        Values of an explicit grid.
+    flux_unit : str
+        Canonical unit of flux, uncertainty and continuum.
+    n_valid : int
+        Pixels with a finite flux.
+    """
+
+    source: Spectrum
+    observation: Observation
+    grid: Grid
+    wavelength: NDArray[np.float64] | None
+    flux: Float32
+    uncertainty: Float32 | None
+    continuum: Float32 | None
+    normalized: Float32 | None
+    normalized_uncertainty: Float32 | None
+    flux_unit: str
+    n_valid: int
+
+
+def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
+    """Make a spectrum canonical and refuse what is not a measurement.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        What a reader found.
+    min_valid_share : float
+        Least share of pixels with a finite flux.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    SourceError
+        With the code of what is wrong.
+    """
+    unit = DIMENSIONLESS if spectrum.normalized_product else canonical_unit(spectrum.flux_unit)
+    if unit is None:
+        said = f"the flux unit '{spectrum.flux_unit}' is not understood" if spectrum.flux_unit else "no flux unit is given"
+        raise UnknownUnit(f"{said}; set flux_unit in the configuration")
+    if spectrum.flux.ndim != 1:
+        raise MissingField(f"the flux has shape {spectrum.flux.shape}, not one dimension; the reader does not fit the file")
+    resolved = resolve(spectrum.sampling, spectrum.flux.size)
+    pixels = resolved.pixels
+    flux = _float32(spectrum.flux, pixels)
+    check_not_blank(flux)
+    noise = None
+    if spectrum.noise is not None:
+        noise = sigma(_along(spectrum.noise, spectrum, pixels), spectrum.noise_kind, spectrum.flux[pixels])
+    if spectrum.bad is not None and noise is not None:
+        noise[_along(spectrum.bad, spectrum, pixels)] = np.nan
+    fill = _along(spectrum.missing, spectrum, pixels) if spectrum.missing is not None else None
+    if spectrum.zero_padded and (zeros := zero_fill(flux, noise)) is not None:
+        fill = zeros if fill is None else fill | zeros
+    infinite = np.isinf(flux)
+    if infinite.any():
+        fill = infinite if fill is None else fill | infinite
+    if fill is not None:
+        flux[fill] = np.nan
+        if noise is not None:
+            noise[fill] = np.nan
+    observed = spectrum.observation.source_type in ("observed", "stacked")
+    n_valid = check_measured(flux, min_valid_share=min_valid_share, observed=observed)
+    noise = _known(noise)
+    normalized, normalized_sigma = flux, noise
+    if not spectrum.normalized_product:
+        normalized = _companion(spectrum.normalized, spectrum, pixels)
+        normalized_sigma = _companion(spectrum.normalized_sigma, spectrum, pixels)
+    return Prepared(
+        source=spectrum,
+        observation=_with_snr(spectrum.observation, flux, noise),
+        grid=resolved.grid,
+        wavelength=resolved.values,
+        flux=flux,
+        uncertainty=noise,
+        continuum=_companion(spectrum.continuum, spectrum, pixels),
+        normalized=normalized,
+        normalized_uncertainty=normalized_sigma,
+        flux_unit=unit,
+        n_valid=n_valid,
+    )
+
+
+def _float32(values: Pixels, pixels: slice) -> Float32:
+    with np.errstate(all="ignore"):
+        result = np.array(values[pixels], dtype=np.float32)
+        if values.dtype.itemsize > 4 and values.dtype.kind == "f":
+            lost = np.isinf(result) & np.isfinite(values[pixels])
+            if lost.any() or (not result.any() and values.any()):
+                raise FluxRange("values exceed the range of float32; scale the flux and its unit by a power of ten")
+    return result
+
+
+def _along(values: Pixels, spectrum: Spectrum, pixels: slice) -> Pixels:
+    if values.shape != spectrum.flux.shape:
+        message = f"a companion array has shape {values.shape} beside a flux of {spectrum.flux.shape}; the file is damaged"
+        raise MissingField(message)
+    return values[pixels]
+
+
+def _companion(values: Pixels | None, spectrum: Spectrum, pixels: slice) -> Float32 | None:
+    if values is None:
+        return None
+    result = _float32(_along(values, spectrum, pixels), slice(None))
+    result[np.isinf(result)] = np.nan
+    return _known(result)
+
+
+def _known(values: Float32 | None) -> Float32 | None:
+    if values is None or np.isnan(np.fmin.reduce(values)):
+        return None
+    return values
+
+
+def _with_snr(observation: Observation, flux: Float32, noise: Float32 | None) -> Observation:
+    if observation.snr_method or observation.source_type not in ("observed", "stacked"):
+        return observation if observation.snr_method else replace(observation, snr_method="none")
+    snr, method = estimate_snr(flux, noise)
+    return replace(observation, snr=snr, snr_method=method)

@@ -1,0 +1,71 @@
+"""Whether a flux is a measurement at all: not empty, not zero, not damaged bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.errors import AllNaN, AllZero, FiniteGarbage, TooFewPixels
+
+GARBAGE_FACTOR = 1e6
+GARBAGE_SHARE = 0.01
+
+
+def check_not_blank(flux: NDArray[np.float32]) -> None:
+    """Refuse a flux without any finite pixel other than zero.
+
+    Raises
+    ------
+    AllNaN, AllZero
+    """
+    # A sum over squares would overflow; min and max see every finite pixel and propagate NaN, hence fmin and fmax.
+    low, high = float(np.fmin.reduce(flux)), float(np.fmax.reduce(flux))
+    if np.isnan(low):
+        raise AllNaN("no pixel of the flux is finite; leave the file out or fetch it again")
+    if low == 0 == high:
+        raise AllZero("every finite pixel of the flux is exactly zero (a dead or sky fibre?); leave the file out")
+
+
+def check_measured(flux: NDArray[np.float32], *, min_valid_share: float, observed: bool) -> int:
+    """Count the finite pixels and refuse a flux with too few of them or with absurd values.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n_pix,)
+        Flux with NaN where nothing was measured.
+    min_valid_share : float
+        Least share of finite pixels.
+    observed : bool
+        Models are not tested for absurd values, because their range may be huge.
+
+    Returns
+    -------
+    int
+        Number of finite pixels.
+
+    Raises
+    ------
+    AllNaN, TooFewPixels, FiniteGarbage
+    """
+    finite = np.isfinite(flux)
+    count = int(np.count_nonzero(finite))
+    if count == 0:
+        raise AllNaN("no pixel of the flux carries a measurement; leave the file out or fetch it again")
+    if count < min_valid_share * flux.size:
+        message = f"{count} of {flux.size} pixels carry a measurement; leave the file out or lower [build] min_valid_share"
+        raise TooFewPixels(message)
+    if observed and (share := _garbage_share(flux, finite, count)) > GARBAGE_SHARE:
+        message = f"{share:.0%} of the pixels exceed a million times the median: damaged bytes; fetch the file again"
+        raise FiniteGarbage(message)
+    return count
+
+
+def _garbage_share(flux: NDArray[np.float32], finite: NDArray[np.bool_], count: int) -> float:
+    size = np.abs(flux)
+    largest = float(np.fmax.reduce(size))
+    # Two cheap passes settle nearly every spectrum: if half of the pixels are above largest / 1e6, so is the median.
+    if np.count_nonzero(size > largest / GARBAGE_FACTOR) * 2 > count:
+        return 0.0
+    sizes = size[finite]
+    sizes = sizes[sizes > 0]
+    return float(np.count_nonzero(sizes > GARBAGE_FACTOR * float(np.median(sizes)))) / sizes.size

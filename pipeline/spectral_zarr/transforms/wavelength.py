@@ -1,0 +1,150 @@
+"""From the sampling of a file to the canonical grid in Angstrom: converted, ascending, snapped to its lattice."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.contract.units import wavelength_factor
+from spectral_zarr.errors import BadWavelength, UnknownUnit
+from spectral_zarr.model import Grid, Sampling
+from spectral_zarr.model.grid import evaluate
+
+SHORTEST, LONGEST = 90.0, 3e7
+"""Angstrom; a wavelength outside cannot be a spectrum in the unit that the file declares."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResolvedGrid:
+    """A canonical grid and how the pixels of the file map to it.
+
+    Attributes
+    ----------
+    grid : Grid
+        The grid.
+    values : ndarray, shape (n_pix,), float64, or None
+        Wavelengths in Angstrom of an explicit grid.
+    pixels : slice
+        Pixels of the file that have a wavelength, in ascending order of it.
+    """
+
+    grid: Grid
+    values: NDArray[np.float64] | None
+    pixels: slice
+
+
+def resolve(sampling: Sampling, n_flux: int) -> ResolvedGrid:
+    """Resolve the wavelength axis of one spectrum.
+
+    Parameters
+    ----------
+    sampling : Sampling
+        The axis as the file gives it.
+    n_flux : int
+        Pixels of the flux, which must be as many.
+
+    Returns
+    -------
+    ResolvedGrid
+
+    Raises
+    ------
+    UnknownUnit
+        When the unit is not a length.
+    BadWavelength
+        When the axis is not finite, strictly monotonic and within 90 Angstrom to 3 mm.
+    """
+    factor = wavelength_factor(sampling.unit)
+    if factor is None:
+        message = f"'{sampling.unit}' is not a unit of wavelength; set wavelength_unit in the configuration"
+        raise UnknownUnit(message)
+    n_pix = sampling.n_pix if sampling.values is None else sampling.values.size
+    if n_pix != n_flux:
+        raise BadWavelength(f"{n_pix} wavelengths for {n_flux} pixels; the file is damaged or of another product")
+    if n_pix < 2:
+        raise BadWavelength("a spectrum needs at least two pixels; leave the file out")
+    return _affine(sampling, factor) if sampling.values is None else _explicit(sampling, sampling.values, factor)
+
+
+def _affine(sampling: Sampling, factor: float) -> ResolvedGrid:
+    start, step, n = sampling.start, sampling.step, sampling.n_pix
+    if not (math.isfinite(start) and math.isfinite(step)) or step == 0:
+        raise BadWavelength(f"the axis starts at {start} with step {step}; check CRVAL1 and CDELT1")
+    if sampling.scale == "linear":
+        start, step = start * factor, step * factor
+    else:
+        start += math.log10(factor) if sampling.scale == "log10" else math.log(factor)
+    pixels = slice(None)
+    if step < 0:
+        start, step, pixels = start + (n - 1) * step, -step, slice(None, None, -1)
+    first = None
+    lattice = sampling.lattice_step
+    if lattice is not None:
+        k = round(start / lattice)
+        error = max(abs(start / lattice - k), abs((start + (n - 1) * step) / lattice - (k + n - 1)))
+        if error <= sampling.lattice_tolerance:
+            first, start, step = k, k * lattice, lattice
+    ends = evaluate(sampling.scale, np.array([start, start + (n - 1) * step]))
+    _check_range(float(ends[0]), float(ends[1]))
+    return ResolvedGrid(Grid(sampling.scale, start, step, first, n, float(ends[0]), float(ends[1])), None, pixels)
+
+
+def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float) -> ResolvedGrid:
+    values = np.array(raw, dtype=np.float64)
+    start, stop = _covered(values, sampling.scale)
+    ascending = values[start] <= values[stop - 1]
+    pixels = slice(start, stop) if ascending else slice(stop - 1, start - 1 if start else None, -1)
+    values = values[pixels]
+    if sampling.scale == "linear":
+        if factor != 1.0:
+            values *= factor
+    elif factor != 1.0:
+        values += math.log10(factor) if sampling.scale == "log10" else math.log(factor)
+    snapped = _snap(values, sampling)
+    if snapped is not None:
+        return ResolvedGrid(snapped, None, pixels)
+    if sampling.scale != "linear":
+        values = evaluate(sampling.scale, values)
+    # NaN compares false, so this one test refuses gaps as well as steps back.
+    if not bool((values[1:] > values[:-1]).all()):
+        where = int(np.flatnonzero(~(values[1:] > values[:-1]))[0])
+        message = f"wavelengths are not strictly monotonic at pixel {where} (orders overlap?); split or sort the spectrum"
+        raise BadWavelength(message)
+    low, high = float(values[0]), float(values[-1])
+    _check_range(low, high)
+    digest = hashlib.blake2b(values.tobytes(), digest_size=16).hexdigest()
+    return ResolvedGrid(Grid("explicit", 0.0, 0.0, None, values.size, low, high, digest), values, pixels)
+
+
+def _covered(values: NDArray[np.float64], scale: str) -> tuple[int, int]:
+    if math.isfinite(values[0]) and math.isfinite(values[-1]) and (scale != "linear" or (values[[0, -1]] > 0).all()):
+        return 0, values.size
+    usable = np.flatnonzero(np.isfinite(values) & ((values > 0) | (scale != "linear")))
+    if usable.size < 2:
+        raise BadWavelength("no wavelengths; the file is damaged or of another product")
+    return int(usable[0]), int(usable[-1]) + 1
+
+
+def _snap(values: NDArray[np.float64], sampling: Sampling) -> Grid | None:
+    lattice = sampling.lattice_step
+    if lattice is None or not np.isfinite(values[0]):
+        return None
+    first = round(float(values[0]) / lattice)
+    n = values.size
+    residual = values / lattice
+    residual -= np.arange(first, first + n, dtype=np.float64)
+    if not float(np.abs(residual).max()) <= sampling.lattice_tolerance:
+        return None
+    ends = evaluate(sampling.scale, np.array([first * lattice, (first + n - 1) * lattice]))
+    _check_range(float(ends[0]), float(ends[1]))
+    return Grid(sampling.scale, first * lattice, lattice, first, n, float(ends[0]), float(ends[1]))
+
+
+def _check_range(low: float, high: float) -> None:
+    if not SHORTEST <= low < high <= LONGEST:
+        message = f"wavelengths from {low:.6g} to {high:.6g} Angstrom are outside 90 Angstrom to 3 mm; check the unit"
+        raise BadWavelength(message)
