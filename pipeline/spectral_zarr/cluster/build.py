@@ -269,9 +269,7 @@ def _plan(
 
 
 def _block_tasks(plan: BuildPlan) -> list[BlockTask]:
-    return [
-        BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in range(plan.n_blocks)
-    ]
+    return [BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in range(plan.n_blocks)]
 
 
 def _fill(paths: BuildPaths, plan: BuildPlan, executor: Executor, observer: Observer, journal: Journal) -> None:
@@ -298,8 +296,8 @@ def _validate(paths: BuildPaths, plan: BuildPlan, executor: Executor, observer: 
         remove_aside(paths.tmp)
         worst = errors[0]
         message = (
-            f"{len(errors)} checks failed, first {worst.rule} on {worst.where}: {worst.message}. The store in the making "
-            f"was deleted; the report is {paths.report}. Give the build up with abort and report this"
+            f"{len(errors)} checks failed, first {worst.rule} on {worst.where}: {worst.message}. The store in the "
+            f"making was deleted; the report is {paths.report}. Give the build up with abort and report this"
         )
         raise ContractViolation(message, path=str(paths.target))
     return len(findings)

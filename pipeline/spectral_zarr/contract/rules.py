@@ -87,7 +87,7 @@ def severity(rule: Rule, *, strict: bool) -> Severity:
     return Severity.ERROR if rule.level is Level.MUST or (strict and rule.level is Level.HOUSE) else Severity.WARNING
 
 
-@_rule("L-01", Level.MUST, "groups signal, continuum and metadata exist; params and representations exist, perhaps empty")
+@_rule("L-01", Level.MUST, "the five groups exist; params and representations may be empty")
 def _groups(facts: StoreFacts) -> Iterator[Breach]:
     for group in schema.GROUPS:
         if group not in facts.groups:

@@ -8,7 +8,7 @@ from spectral_zarr.model.plan import (
     MemoryPromise,
     WavelengthPlan,
 )
-from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StageReceipt, StagedFile
+from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt
 from spectral_zarr.model.source import Batch, Rejection, SourceFile
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 

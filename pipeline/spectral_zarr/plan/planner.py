@@ -12,7 +12,7 @@ from spectral_zarr.contract.naming import HeaderKey, header_names
 from spectral_zarr.errors import DuplicateSpecId
 from spectral_zarr.model import BatchRows, BuildPlan, Grid, Rejection
 from spectral_zarr.plan.agreement import Agreement
-from spectral_zarr.plan.layout import CUBE_COLUMNS, predict_files, promise_memory
+from spectral_zarr.plan.layout import predict_files, promise_memory
 from spectral_zarr.plan.wavelength import Load, WavelengthTally
 
 Columns = Mapping[str, list[Any]]
@@ -135,7 +135,9 @@ class Planner:
                 )
         return excluded
 
-    def finish(self, *, n_input_files: int, n_rejected: int, created_at: str, git_commit: str, config: str) -> BuildPlan:
+    def finish(
+        self, *, n_input_files: int, n_rejected: int, created_at: str, git_commit: str, config: str
+    ) -> BuildPlan:
         """The plan, without its digest.
 
         Parameters
@@ -196,7 +198,7 @@ class Planner:
                 largest_batch=self._largest_batch,
                 column_bytes=self._column_bytes,
             ),
-            logical_bytes=self.n_spec * n_pix * (4 * len(CUBE_COLUMNS) - 8 * (not self._has["has_normalized"]) + 8 * ragged),
+            logical_bytes=self.n_spec * n_pix * (4 * (6 if self._has["has_normalized"] else 4) + 8 * ragged),
             n_files=predict_files(
                 chunk,
                 self.n_spec,

@@ -88,9 +88,8 @@ def _blosc(array: Any) -> tuple[str, int, str] | None:
     for codec in array.compressors:
         shuffle = getattr(codec, "shuffle", None)
         if type(codec).__name__ in ("Blosc", "BloscCodec"):
-            cname = getattr(codec.cname, "value", codec.cname)
-            name = {0: "noshuffle", 1: "shuffle", 2: "bitshuffle"}.get(shuffle, getattr(shuffle, "value", str(shuffle)))
-            return str(cname), int(codec.clevel), str(name)
+            cname, name = (str(getattr(value, "value", value)) for value in (codec.cname, shuffle))
+            return cname, int(codec.clevel), {"0": "noshuffle", "1": "shuffle", "2": "bitshuffle"}.get(name, name)
     return None
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
 from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
-from spectral_zarr.store.arrays import ArraySpec
 from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
+from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import translated
 
 INDEX = "index.parquet"
@@ -39,7 +39,8 @@ def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.Chunk
     values = _values(column, spec.kind.dtype)
     length = spec.kind.chunks[0]
     if values.size < length:
-        fill = np.full(length, "" if values.dtype.kind == "O" else np.nan if values.dtype.kind == "f" else 0, values.dtype)
+        nothing: Any = {"O": "", "f": np.nan}.get(values.dtype.kind, 0)
+        fill = np.full(length, nothing, values.dtype)
         fill[: values.size] = values
         values = fill
     return write_chunk(root, spec.path, chunk_key(spec.kind.zarr_format, block), encode(values, spec.kind.clevel))
@@ -54,7 +55,7 @@ def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -
 def _values(column: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
     if dtype == "text":
         return np.array(column.to_pylist(), dtype=object)
-    return column.to_numpy().astype(dtype, copy=False)
+    return np.asarray(column.to_numpy(), dtype=dtype)
 
 
 class IndexWriter:

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numcodecs
 import zarr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
 from zarr.core.sync import sync
 from zarr.storage import MemoryStore
 
@@ -28,7 +28,7 @@ class ArrayKind:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dimensions: tuple[str, ...]
-    zarr_format: int
+    zarr_format: Literal[2, 3]
     clevel: int
 
 
@@ -103,7 +103,9 @@ def _prototype(kind: ArrayKind) -> str:
     itemsize = 1 if text else int(kind.dtype[-1])
     compressor: Any
     if kind.zarr_format == 3:
-        compressor = BloscCodec(cname=CNAME, clevel=kind.clevel, shuffle=SHUFFLE, typesize=itemsize)
+        compressor = BloscCodec(
+            cname=BloscCname(CNAME), clevel=kind.clevel, shuffle=BloscShuffle(SHUFFLE), typesize=itemsize
+        )
     else:
         compressor = numcodecs.Blosc(cname=CNAME, clevel=kind.clevel, shuffle=numcodecs.Blosc.BITSHUFFLE)
     zarr.create_array(

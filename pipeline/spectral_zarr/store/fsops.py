@@ -108,7 +108,7 @@ def rename_new(source: Path, target: Path) -> None:
         When anything is at `target`.
     """
     if target.exists() or target.is_symlink():
-        raise TargetExists("something was put there during the build; move it away, then use --resume", path=str(target))
+        raise TargetExists("something was put there meanwhile; move it away, then use --resume", path=str(target))
     with translated(target):
         try:
             source.rename(target)

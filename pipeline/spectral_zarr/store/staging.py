@@ -157,8 +157,8 @@ class StagedPixels:
         """Fill a contiguous one-dimensional buffer with pixels of a row, beginning at pixel `start`."""
         offsets, lengths = self._places[column]
         if offsets[row] < 0 or start + buffer.size > lengths[row]:
-            raise DamagedBuild("a staged row is shorter than its columns say; start anew", path=str(self._path), row=row)
-        view = memoryview(buffer).cast("B")
+            raise DamagedBuild("a staged row is shorter than its columns; start anew", path=str(self._path), row=row)
+        view = buffer.view(np.uint8).data
         position = int(offsets[row]) + start * buffer.itemsize
         with translated(self._path):
             while view:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
 from spectral_zarr.contract import schema
 from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BlockReceipt, BuildPlan, ChunkReceipt
-from spectral_zarr.store.arrays import ArraySpec, column_specs
+from spectral_zarr.store.arrays import column_specs
 from spectral_zarr.store.audit import open_group
 from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
+from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import rename_new, sync_directory, sync_tree
 from spectral_zarr.store.paths import PARTIAL, BuildPaths
 from spectral_zarr.store.records import write_record
@@ -107,8 +109,6 @@ def _complete(table: pa.Table, wanted: list[str], plan: BuildPlan) -> pa.Table:
 
 
 def _write_grid(paths: BuildPaths, plan: BuildPlan) -> ChunkReceipt:
-    import numpy as np
-
     grid = plan.wavelength.grid
     assert grid is not None
     if grid.scale != "explicit":

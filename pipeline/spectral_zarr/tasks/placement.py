@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BatchRows, BuildPlan, Grid
 from spectral_zarr.plan.planner import grid_of
 from spectral_zarr.store.paths import BuildPaths
@@ -47,13 +48,9 @@ class StagedRow:
 @lru_cache(maxsize=2)
 def _load_plan(path: Path, sha256: str) -> BuildPlan:
     plan = read_record(path, BuildPlan)
-    return plan if plan.sha256 == sha256 else _stale(path)
-
-
-def _stale(path: Path) -> BuildPlan:
-    from spectral_zarr.errors import DamagedBuild
-
-    raise DamagedBuild("the plan on disk is another one; start anew", path=str(path))
+    if plan.sha256 != sha256:
+        raise DamagedBuild("the plan on disk is another one; start anew", path=str(path))
+    return plan
 
 
 def load_plan(target: str, sha256: str) -> BuildPlan:
@@ -63,7 +60,7 @@ def load_plan(target: str, sha256: str) -> BuildPlan:
 
 def batches_of(plan: BuildPlan, rows: range) -> tuple[BatchRows, ...]:
     """The staged batches that hold rows of a range."""
-    return tuple(b for b in plan.batches if b.first_row < rows.stop and b.first_row + b.n_rows > rows.start and b.n_rows)
+    return tuple(b for b in plan.batches if b.first_row < rows.stop and b.first_row + b.n_rows > rows.start)
 
 
 def kept_rows(batch: BatchRows) -> list[int]:

@@ -83,7 +83,11 @@ def _add(planner: Planner, batch: Batch, table: pa.Table) -> None:
         batch.index,
         table.select(PLAN_COLUMNS).to_pydict(),
         [header_key(name) for name in names if name.startswith(HEADER_PREFIX) and has_text(table[name])],
-        [name.removeprefix(PARAM_PREFIX) for name in names if name.startswith(PARAM_PREFIX) and has_number(table[name])],
+        [
+            name.removeprefix(PARAM_PREFIX)
+            for name in names
+            if name.startswith(PARAM_PREFIX) and has_number(table[name])
+        ],
         nbytes=table.nbytes,
         largest_file=max(file.size for file in batch.files),
     )

@@ -74,7 +74,7 @@ def _expand(sources: Iterable[str]) -> Iterator[Path]:
         elif Path(source).exists():
             yield Path(source).absolute()
         elif glob.has_magic(source):
-            matches = sorted(glob.glob(source, recursive=True))
+            matches = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
             if not matches:
                 raise NoSources("no file matches the pattern", path=source)
             yield from (Path(match).absolute() for match in matches)

@@ -69,10 +69,9 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
     """
     unit = DIMENSIONLESS if spectrum.normalized_product else canonical_unit(spectrum.flux_unit)
     if unit is None:
-        said = f"the flux unit '{spectrum.flux_unit}' is not understood" if spectrum.flux_unit else "no flux unit is given"
-        raise UnknownUnit(f"{said}; set flux_unit in the configuration")
+        raise UnknownUnit(f"'{spectrum.flux_unit}' is not a flux unit; set flux_unit in the configuration")
     if spectrum.flux.ndim != 1:
-        raise MissingField(f"the flux has shape {spectrum.flux.shape}, not one dimension; the reader does not fit the file")
+        raise MissingField(f"the flux has shape {spectrum.flux.shape}; the reader does not fit the file")
     resolved = resolve(spectrum.sampling, spectrum.flux.size)
     pixels = resolved.pixels
     flux = _float32(spectrum.flux, pixels)
@@ -95,7 +94,8 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
     observed = spectrum.observation.source_type in ("observed", "stacked")
     n_valid = check_measured(flux, min_valid_share=min_valid_share, observed=observed)
     noise = _known(noise)
-    normalized, normalized_sigma = flux, noise
+    normalized: Float32 | None = flux
+    normalized_sigma = noise
     if not spectrum.normalized_product:
         normalized = _companion(spectrum.normalized, spectrum, pixels)
         normalized_sigma = _companion(spectrum.normalized_sigma, spectrum, pixels)
@@ -126,7 +126,9 @@ def _float32(values: Pixels, pixels: slice) -> Float32:
 
 def _along(values: Pixels, spectrum: Spectrum, pixels: slice) -> Pixels:
     if values.shape != spectrum.flux.shape:
-        message = f"a companion array has shape {values.shape} beside a flux of {spectrum.flux.shape}; the file is damaged"
+        message = (
+            f"a companion array has shape {values.shape} beside a flux of {spectrum.flux.shape}; the file is damaged"
+        )
         raise MissingField(message)
     return values[pixels]
 

@@ -52,7 +52,9 @@ def check_measured(flux: NDArray[np.float32], *, min_valid_share: float, observe
     if count == 0:
         raise AllNaN("no pixel of the flux carries a measurement; leave the file out or fetch it again")
     if count < min_valid_share * flux.size:
-        message = f"{count} of {flux.size} pixels carry a measurement; leave the file out or lower [build] min_valid_share"
+        message = (
+            f"{count} of {flux.size} pixels carry a measurement; leave the file out or lower [build] min_valid_share"
+        )
         raise TooFewPixels(message)
     if observed and (share := _garbage_share(flux, finite, count)) > GARBAGE_SHARE:
         message = f"{share:.0%} of the pixels exceed a million times the median: damaged bytes; fetch the file again"

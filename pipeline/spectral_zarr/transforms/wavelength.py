@@ -112,7 +112,9 @@ def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float) -> Re
     # NaN compares false, so this one test refuses gaps as well as steps back.
     if not bool((values[1:] > values[:-1]).all()):
         where = int(np.flatnonzero(~(values[1:] > values[:-1]))[0])
-        message = f"wavelengths are not strictly monotonic at pixel {where} (orders overlap?); split or sort the spectrum"
+        message = (
+            f"wavelengths are not strictly monotonic at pixel {where} (orders overlap?); split or sort the spectrum"
+        )
         raise BadWavelength(message)
     low, high = float(values[0]), float(values[-1])
     _check_range(low, high)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated, Unreadable
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
-from spectral_zarr.readers.fits.table import TableColumn, TableLayout, table_layout
+from spectral_zarr.readers.fits.table import PLAIN_DTYPES, TableColumn, TableLayout, table_layout
 
 _IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _END = b"END" + b" " * 77
@@ -140,6 +140,18 @@ class Hdu:
             return float("nan")
         return float(np.ravel(self.column_data(column)[row])[0])
 
+    def flat_cell(self, name: str, row: int = 0) -> NDArray[Any]:
+        """Values of one cell in the order of the file, whatever TDIM says; empty when there is no such column."""
+        column = self.find(name)
+        if column is None or self.n_rows <= row:
+            return np.empty(0)
+        kind = self.header.text(f"TFORM{column.number}").lstrip("0123456789")
+        scaled = any(f"{card}{column.number}" in self.header for card in ("TSCAL", "TZERO"))
+        if kind not in PLAIN_DTYPES or scaled:
+            return np.ravel(self.column_data(column)[row])
+        start = self._data_start + row * self.shape[1] + column.offset
+        return np.frombuffer(self._file.data, PLAIN_DTYPES[kind], column.repeat, start)
+
     def image(self) -> NDArray[Any]:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""
         bitpix = self.header.get("BITPIX")
@@ -233,7 +245,7 @@ def open_fits(path: str, name: str = "") -> FitsFile:
     try:
         # Without O_NONBLOCK, opening a FIFO that happens to end in .fits would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as stream:
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("not a regular file", path=name)
@@ -285,7 +297,7 @@ def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
     while position < len(data):
         if hdus and data[position : position + 8] != b"XTENSION":
             if data[position:].strip(b"\0 "):
-                message = "bytes after the last HDU are not an extension; the file is damaged (perhaps by a text-mode copy)"
+                message = "bytes after the last HDU are not an extension; the file is damaged (a text-mode copy?)"
                 raise CorruptFits(message, path=name, hdu=len(hdus))
             break
         if len(hdus) >= MOST_HDUS:

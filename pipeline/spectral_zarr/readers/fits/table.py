@@ -10,7 +10,7 @@ from spectral_zarr.readers.fits.header import Header
 
 _TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$")
 _SIZES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
-_DTYPES = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+PLAIN_DTYPES = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +89,4 @@ def _plain_dtype(header: Header, number: int, kind: str, repeat: int) -> str:
             return ""
     if kind == "A":
         return f"S{repeat}"
-    return _DTYPES.get(kind, "")
+    return PLAIN_DTYPES.get(kind, "")
