@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.readers.fits.table import TableColumn, TableLayout
+from spectral_zarr.readers.table_columns import same_unit
 
 _WAVELENGTH_NAMES = ("WAVE", "WAVELENGTH", "LAMBDA", "AWAV")
 _FLUX_NAMES = ("FLUX", "FLUX_CAL", "FLUX_REDUCED", "FLUX_EL")
@@ -160,11 +160,3 @@ def _continuum_of(flux: TableColumn | None, columns: Iterable[TableColumn]) -> T
         ),
         None,
     )
-
-
-def same_unit(one: str, other: str) -> bool:
-    """Whether two unit texts mean the same unit."""
-    if one.split() == other.split():
-        return True
-    known = canonical_unit(one)
-    return known is not None and known == canonical_unit(other)

@@ -54,13 +54,8 @@ def elided(array: str, key: str) -> ChunkReceipt:
     return ChunkReceipt(array, key, 0, 0)
 
 
-def read_chunk(root: Path, receipt: ChunkReceipt, dtype: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """Read a chunk back and decode it, after its size and checksum agree with the receipt.
-
-    Returns
-    -------
-    ndarray or None
-        None for an elided chunk.
+def read_encoded(root: Path, receipt: ChunkReceipt) -> bytes | None:
+    """Bytes of a chunk that agree with its receipt, None for an elided chunk.
 
     Raises
     ------
@@ -79,4 +74,16 @@ def read_chunk(root: Path, receipt: ChunkReceipt, dtype: str, shape: tuple[int, 
             raise DamagedBuild("a chunk that was written is missing", path=str(path)) from None
     if len(payload) != receipt.size or google_crc32c.value(payload) != receipt.crc32c:
         raise DamagedBuild("a chunk differs from its receipt; the disk or another program damaged it", path=str(path))
-    return np.frombuffer(blosc.Blosc().decode(payload), dtype).reshape(shape)
+    return payload
+
+
+def read_chunk(root: Path, receipt: ChunkReceipt, dtype: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Numbers of a chunk, decoded only after its bytes agree with the receipt; None for an elided chunk.
+
+    Raises
+    ------
+    DamagedBuild
+        See `read_encoded`.
+    """
+    payload = read_encoded(root, receipt)
+    return None if payload is None else np.frombuffer(blosc.Blosc().decode(payload), dtype).reshape(shape)

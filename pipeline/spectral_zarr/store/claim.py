@@ -89,7 +89,9 @@ def _refuse_unfit(paths: BuildPaths, previous: Claim, claim: Claim, *, resume: b
     if not resume:
         message = f"an interrupted build by {owner} lies here; continue with --resume, or give it up with abort"
         raise StagingBusy(message, path=str(paths.build))
-    if (previous.request_sha256, previous.version) != (claim.request_sha256, claim.version):
+    # Before there is a plan, every staged batch proves its own sources, so files may still be added or left out.
+    planned_otherwise = paths.plan.exists() and previous.request_sha256 != claim.request_sha256
+    if planned_otherwise or previous.version != claim.version:
         message = "the interrupted build had other sources, configuration or version; give it up with abort"
         raise StagingBusy(message, path=str(paths.build))
 

@@ -17,7 +17,7 @@ from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BlockReceipt, BlockTask, BuildPlan, ChunkReceipt
 from spectral_zarr.store.arrays import cube_dtype
 from spectral_zarr.store.audit import read_facts, read_index, read_rows
-from spectral_zarr.store.chunks import read_chunk
+from spectral_zarr.store.chunks import read_chunk, read_encoded
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record
 from spectral_zarr.tasks.placement import load_plan
@@ -75,6 +75,18 @@ def verify_block(target: str, task: BlockTask) -> RowFacts:
 
 def _decode(root: Path, chunk: ChunkReceipt, plan: BuildPlan) -> NDArray[Any] | None:
     return read_chunk(root, chunk, cube_dtype(chunk.array), (plan.chunk_rows, plan.chunk_columns))
+
+
+def verify_columns(target: str) -> RowFacts:
+    """Compare every chunk of the (N_spec,) arrays and of the common wavelength with its receipt."""
+    paths = BuildPaths.of(target)
+    offences = Offences()
+    for chunk in read_record(paths.columns_receipt, BlockReceipt).chunks:
+        try:
+            read_encoded(paths.tmp, chunk)
+        except DamagedBuild:
+            offences.add("Q-06", f"{chunk.array}/{chunk.key}", [0])
+    return offences.facts()
 
 
 def scan_blocks(facts: StoreFacts) -> list[range]:
@@ -138,7 +150,14 @@ def _compare_index(path: Path, facts: StoreFacts, offences: Offences) -> None:
             repeated.append(row)
         seen.add(value)
     offences.add("M-04", "metadata/spec_id", repeated)
-    if index is not None and "spec_id" in index.columns and index.rows == facts.n_spec:
-        listed = read_index(path, ["spec_id"])["spec_id"]
-        differs = [row for row, (a, b) in enumerate(zip(values, listed, strict=True)) if a != b]
-        offences.add("I-02", "index.parquet", differs)
+    if index is None or index.rows != facts.n_spec:
+        return
+    for column in schema.INDEX_COLUMNS:
+        array = f"params/{column}" if column in ("teff", "logg", "feh") else f"metadata/{column}"
+        structure = facts.arrays.get(array)
+        if column in index.columns and structure is not None and structure.shape == (facts.n_spec,):
+            stored = read_rows(path, array, slice(None)).tolist()
+            listed = read_index(path, [column])[column]
+            # NaN equals NaN here, and nothing else differs from itself.
+            differs = [i for i, (a, b) in enumerate(zip(stored, listed, strict=True)) if a != b and (a == a or b == b)]
+            offences.add("I-02", f"index.parquet:{column}", differs)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from functools import lru_cache
 
 from spectral_zarr.readers.fits.cards import CARD, CardValue, card_text, parse_value, value_text
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
+_HEADS = struct.Struct("8sc71x")
 _CONTINUED = re.compile(rb"^CONTINUE  +'((?:[^']|'')*)'")
 
 
@@ -120,17 +122,20 @@ def _short_keyword(head: bytes) -> str:
 
 def _index_cards(raw: bytes) -> dict[str, tuple[int, ...]]:
     index: dict[str, tuple[int, ...]] = {}
-    for offset in range(0, len(raw), CARD):
-        head = raw[offset : offset + 8]
+    offset = -CARD
+    for head, indicator in _HEADS.iter_unpack(raw[: len(raw) // CARD * CARD]):
+        offset += CARD
         if head == b"HIERARCH":
             equals = raw.find(b"=", offset, offset + CARD)
             if equals < 0:
                 continue
             keyword = _long_keyword(raw[offset + 8 : equals])
-        elif raw[offset + 8 : offset + 9] != b"=":
+        elif indicator != b"=":
             continue
         else:
             keyword = _short_keyword(head)
-        if keyword not in _COMMENTARY:
-            index[keyword] = (*index[keyword], offset) if keyword in index else (offset,)
+        if keyword in index:
+            index[keyword] = (*index[keyword], offset)
+        elif keyword not in _COMMENTARY:
+            index[keyword] = (offset,)
     return index

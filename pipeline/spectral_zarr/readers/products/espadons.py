@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct
-from spectral_zarr.model import Observation, Sampling, Spectrum
+from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.observing import date_obs, first_number, first_text, iso_moment, observe, positive
 
 _ROWS_PER_GROUP = {3: 3, 6: 3, 12: 3, 24: 6}
 """Rows of the matrix to rows of one group: wavelength, I, error; or wavelength, I, V, two nulls, error."""
 
-_LEAST_PIXELS = 20_000
+_LEAST_PIXELS = 32
 _POLICY = HeaderPolicy(
     allow=(r"RUNID|OBSID|INSTMODE|EREADSPD|EXPNUM|RA_DEG|DEC_DEG|MJDATE|UTC-OBS|DATE-OB1|UTIME1|FILENAME|HJD|PI_NAME",),
     deny=(r"CMMTSEQ|.*(CCD|BIN|SEC)\d*",),
@@ -63,8 +64,9 @@ class EspadonsMatrix:
         only_normalized = len(rows) == height
         first = len(rows) - height
         wavelength, flux, error = rows[first], rows[first + 1], rows[first + height - 1]
-        beside = first - height
-        same_axis = not only_normalized and np.array_equal(rows[beside], wavelength)
+        normalized = normalized_error = None
+        if not only_normalized:
+            normalized, normalized_error = _on_axis(wavelength, rows[first - height : first])
         yield Spectrum(
             spec_id="",
             flux=flux,
@@ -72,14 +74,25 @@ class EspadonsMatrix:
             sampling=Sampling(unit="nm", medium="air", values=wavelength),
             observation=_observation(header, "normalized" if only_normalized else "relative"),
             noise=error,
-            missing=wavelength <= 0,
             zero_padded=True,
             normalized_product=only_normalized,
-            normalized=rows[beside + 1] if same_axis else None,
-            normalized_sigma=rows[beside + height - 1] if same_axis else None,
+            normalized=normalized,
+            normalized_sigma=normalized_error,
             header=project([(0, header)], policy),
             row=first + 1,
         )
+
+
+def _on_axis(wavelength: Pixels, group: NDArray[Any]) -> tuple[Pixels | None, Pixels | None]:
+    """Intensity and error of a group whose wavelengths agree wherever neither group is filled with zeros."""
+    axis, intensity, error = group[0], group[1], group[-1]
+    if np.array_equal(axis, wavelength):
+        return intensity, error
+    measured = axis > 0
+    common = measured & (wavelength > 0)
+    if not common.any() or not np.array_equal(axis[common], wavelength[common]):
+        return None, None
+    return np.where(measured, intensity, np.nan), np.where(measured, error, np.nan)
 
 
 class PolarBase:

@@ -36,11 +36,11 @@ class UvesPipeline:
         header = file.primary
         if file.hdus[0].kind != "image" or not file.hdus[0].shape or "PRODCATG" in header:
             return False
-        return header.text("INSTRUME").upper() == "UVES" and "_SCI" in header.text("ESO PRO CATG")
+        return header.text("INSTRUME").upper() == "UVES" and "_SCI" in _category(header)
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         header, image = file.primary, file.hdus[0]
-        category = header.text("ESO PRO CATG")
+        category = _category(header)
         if len(image.shape) != 1 or not _MERGED_SCIENCE.match(category):
             shape = "x".join(map(str, image.shape))
             message = f"the UVES product {category} ({shape}) is not a merged science spectrum; leave it out"
@@ -64,10 +64,14 @@ class UvesPipeline:
         )
 
 
+def _category(header: Header) -> str:
+    return first_text(header, "ESO PRO CATG", "OBJECT")
+
+
 def _observation(header: Header, calibration: str) -> Observation:
     return observe_eso(
         header,
-        object=first_text(header, "ESO OBS TARG NAME", "OBJECT"),
+        object=first_text(header, "ESO OBS TARG NAME"),
         program_id=first_text(header, "ESO OBS PROG ID"),
         velocity_frame=velocity_frame(header.text("SPECSYS"), "topocentric"),
         flux_calibration=calibration,

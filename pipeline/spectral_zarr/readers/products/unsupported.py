@@ -1,0 +1,91 @@
+"""Survey products that are recognised but have no reader, refused before a generic reader could misunderstand them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from spectral_zarr.config import ReaderOptions
+from spectral_zarr.errors import RefusedProduct
+from spectral_zarr.model import Spectrum
+from spectral_zarr.readers.fits import FitsFile, HeaderPolicy
+
+Recognises = Callable[[FitsFile], bool]
+
+
+def _card(keyword: str, *starts: str) -> Recognises:
+    wanted = tuple(start.upper() for start in starts)
+    return lambda file: any(hdu.header.text(keyword).upper().startswith(wanted) for hdu in file.hdus[:2])
+
+
+def _cards(*keywords: str) -> Recognises:
+    return lambda file: all(any(keyword in hdu.header for hdu in file.hdus[:2]) for keyword in keywords)
+
+
+def _hdus(*names: str) -> Recognises:
+    return lambda file: set(names) <= {hdu.name for hdu in file.hdus}
+
+
+def _columns(*names: str) -> Recognises:
+    return lambda file: any(
+        hdu.kind == "table" and all(hdu.find(name) is not None for name in names) for hdu in file.hdus[1:3]
+    )
+
+
+def _shape(*shape: int) -> Recognises:
+    return lambda file: len(file.hdus) > 1 and file.hdus[1].kind == "image" and file.hdus[1].shape == shape
+
+
+def _all(*rules: Recognises) -> Recognises:
+    return lambda file: all(rule(file) for rule in rules)
+
+
+PRODUCTS: tuple[tuple[str, Recognises], ...] = (
+    ("LAMOST MRS", _all(_card("TELESCOP", "LAMOST"), lambda file: file.hdus[0].name == "INFORMATION")),
+    ("LAMOST LRS", _card("TELESCOP", "LAMOST")),
+    ("LAMOST", _card("ORIGIN", "NAOC-LAMOST")),
+    ("GALAH", _card("ORIGIN", "GALAH")),
+    ("GALAH", _cards("GALAH_ID")),
+    ("GALAH", _cards("BARYEFF", "CCD")),
+    ("SDSS-V mwmStar or mwmVisit", _hdus("BOSS/APO", "APOGEE/APO")),
+    ("APOGEE apVisit", _all(_shape(3, 4096), _cards("FIBERID"))),
+    ("MaStar", _columns("MANGAID", "WAVE", "FLUX")),
+    ("SDSS (a product other than spec and spec-lite)", _card("TELESCOP", "SDSS 2.5")),
+    ("DESI spectra or coadd", _hdus("B_FLUX", "FIBERMAP")),
+    ("DESI spectra or coadd", _hdus("R_FLUX", "FIBERMAP")),
+    ("WEAVE L1", _hdus("RED_DATA", "FIBTABLE")),
+    ("WEAVE L1", _hdus("BLUE_DATA", "FIBTABLE")),
+    ("HST x1d", _card("TELESCOP", "HST")),
+    ("HST CALSPEC", _card("DBTABLE", "CRSPECTRUM")),
+    ("JWST x1d or c1d", _card("TELESCOP", "JWST")),
+    ("IUE", _card("TELESCOP", "IUE")),
+    ("Gaia DataLink spectrum", _card("PUBLISHE", "ESA/GAIA")),
+    ("Gaia spectrum", _columns("source_id", "solution_id")),
+    ("SPIRou", _card("INSTRUME", "SPIROU")),
+    ("Euclid SIR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
+    ("PHOENIX model", _cards("PHXTEFF")),
+    ("Castelli-Kurucz model grid", _columns("WAVELENGTH", "g00", "g50")),
+    ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
+)
+"""Name of each product and how its headers show it, in the order in which they are tried."""
+
+
+class Unsupported:
+    """Products whose medium, masks, frames or several arms a generic reader would get wrong."""
+
+    name = "unsupported"
+    version = "1"
+    title = "recognised products without a reader, refused by name"
+    priority = 50
+    policy = HeaderPolicy()
+
+    def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        return any(recognises(file) for _, recognises in PRODUCTS)
+
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
+        product = next(name for name, recognises in PRODUCTS if recognises(file))
+        message = f"recognised as {product}; there is no reader for it in this version, leave it out"
+        raise RefusedProduct(message, path=file.name)
+        yield
+
+
+READERS = (Unsupported(),)

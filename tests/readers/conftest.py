@@ -1,0 +1,98 @@
+"""Small FITS files made by astropy, real files read as an ingest reads them, and the reference values of astropy."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from spectral_zarr.config import ReaderOptions
+from spectral_zarr.model import Spectrum
+from spectral_zarr.readers.fits import open_fits
+from spectral_zarr.readers.registry import find_reader, readers
+
+ReadOne = Callable[..., tuple[str, Spectrum]]
+WriteFits = Callable[..., Path]
+Astropy = Callable[[Path], fits.HDUList]
+
+
+@pytest.fixture
+def read_one() -> ReadOne:
+    """Read the only spectrum of a file: the name of the reader that claims it, and the spectrum."""
+
+    def read(path: Path, options: ReaderOptions | None = None) -> tuple[str, Spectrum]:
+        file = open_fits(str(path), path.name)
+        options = options or ReaderOptions()
+        reader = find_reader(file, options)
+        (spectrum,) = reader.read(file, options, reader.policy)
+        assert isinstance(spectrum, Spectrum)
+        return reader.name, spectrum
+
+    return read
+
+
+@pytest.fixture
+def claimants() -> Callable[[Path], list[str]]:
+    """Names of the product readers (not the generic ones) that claim a file."""
+
+    def names(path: Path) -> list[str]:
+        file = open_fits(str(path), path.name)
+        return [reader.name for reader in readers() if reader.priority < 50 and reader.claims(file, ReaderOptions())]
+
+    return names
+
+
+@pytest.fixture
+def reference() -> Iterator[Astropy]:
+    """Open a file with astropy, quietly."""
+    opened: list[fits.HDUList] = []
+
+    def load(path: Path) -> fits.HDUList:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opened.append(fits.open(path, memmap=False))
+        return opened[-1]
+
+    yield load
+    for hdus in opened:
+        hdus.close()
+
+
+@pytest.fixture
+def write_fits(tmp_path: Path) -> WriteFits:
+    """Write HDUs to a file; keyword arguments become cards of the primary header, `__` a blank of a long keyword."""
+
+    def write(*hdus: Any, **cards: Any) -> Path:
+        first = hdus[0] if hdus and isinstance(hdus[0], fits.PrimaryHDU) else fits.PrimaryHDU()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for keyword, value in cards.items():
+                first.header[keyword.replace("__", " ").replace("_dash_", "-")] = value
+            path = tmp_path / "made.fits"
+            fits.HDUList([first, *(hdu for hdu in hdus if hdu is not first)]).writeto(path, overwrite=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def line() -> Callable[..., fits.PrimaryHDU]:
+    """A one-dimensional image of ten pixels with a linear wavelength axis, and any other cards."""
+
+    def make(**cards: Any) -> fits.PrimaryHDU:
+        hdu = fits.PrimaryHDU(np.arange(1.0, 11.0, dtype=np.float32))
+        usual = {"CRVAL1": 5000.0, "CDELT1": 0.5, "CRPIX1": 1.0, "CUNIT1": "Angstrom", "BUNIT": "adu"}
+        for keyword, value in {
+            **usual,
+            **{name.replace("_dash_", "-"): value for name, value in cards.items()},
+        }.items():
+            if value is not None:
+                hdu.header[keyword] = value
+        return hdu
+
+    return make
