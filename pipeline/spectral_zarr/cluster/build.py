@@ -144,7 +144,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     take_claim(paths, claim, resume=request.resume)
     journal = Journal(paths.log)
     batches = make_batches(files, request.config.build)
-    with _released(paths, claim, journal):
+    with _released(paths, claim, executor, journal):
         receipts = _stage(paths, batches, request, executor, observer, journal)
         planner = gather_staged(paths, receipts, batches, request.config)
         rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
@@ -203,10 +203,12 @@ def _shown(rejections: tuple[Rejection, ...]) -> str:
 
 
 @contextmanager
-def _released(paths: BuildPaths, claim: Claim, journal: Journal) -> Iterator[None]:
+def _released(paths: BuildPaths, claim: Claim, executor: Executor, journal: Journal) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        # A worker that still writes would race with whoever takes the build over.
+        executor.close()
         code = error.code if isinstance(error, SpectralZarrError) else type(error).__name__
         journal.write("stopped", code=code, reason=str(error))
         try:

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import dask
-import psutil
 
 from spectral_zarr.cluster.dask import DaskExecutor
 
@@ -60,6 +59,7 @@ def local_executor(workers: int = 0) -> DaskExecutor:
     dask.config.set(SETTINGS)
     from distributed import Client, LocalCluster
     from distributed.security import Security
+    from distributed.system import MEMORY_LIMIT
 
     count = workers or available_cores()
     cluster: Any = LocalCluster(
@@ -69,7 +69,7 @@ def local_executor(workers: int = 0) -> DaskExecutor:
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         worker_dashboard_address="127.0.0.1:0",
-        memory_limit=int(psutil.virtual_memory().total / count),
+        memory_limit=MEMORY_LIMIT // count,
         security=Security.temporary(),
         protocol="tls",
         silence_logs=40,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-import zarr
 from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
 from spectral_zarr.contract.facts import ArrayFacts, IndexFacts, StoreFacts
 from spectral_zarr.errors import UsageError
 from spectral_zarr.store.columns import INDEX
+
+if TYPE_CHECKING:
+    import zarr
 
 _ZARR_FILES = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zmetadata"})
 _TEXT_KINDS = frozenset("OTUS")
@@ -29,6 +31,8 @@ def open_group(path: Path) -> zarr.Group:
     UsageError
         When there is no Zarr store.
     """
+    import zarr
+
     try:
         return zarr.open_group(str(path), mode="r", use_consolidated=False)
     except (OSError, ValueError, KeyError) as error:
@@ -41,10 +45,10 @@ def read_facts(path: Path, *, n_spec_expected: int | None = None) -> StoreFacts:
     groups: dict[str, dict[str, Any]] = {}
     arrays: dict[str, ArrayFacts] = {}
     for name, member in _members(root):
-        if isinstance(member, zarr.Group):
-            groups[name] = dict(member.attrs)
-        else:
+        if hasattr(member, "shape"):
             arrays[name] = _array_facts(member)
+        else:
+            groups[name] = dict(member.attrs)
     allowed = {*_ZARR_FILES, INDEX, *schema.GROUPS}
     return StoreFacts(
         name=path.name,
@@ -61,6 +65,8 @@ def read_facts(path: Path, *, n_spec_expected: int | None = None) -> StoreFacts:
 
 def _members(group: zarr.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
     import warnings
+
+    import zarr
 
     with warnings.catch_warnings():
         # index.parquet is part of the contract and unknown to zarr-python.

@@ -6,16 +6,13 @@ import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
-
-import numcodecs
-import zarr
-from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
-from zarr.core.sync import sync
-from zarr.storage import MemoryStore
+from typing import TYPE_CHECKING, Any, Literal
 
 from spectral_zarr.contract.schema import CNAME, GROUPS, SHUFFLE
 from spectral_zarr.store.fsops import translated
+
+if TYPE_CHECKING:
+    from zarr.storage import MemoryStore
 
 DIMENSIONS = "_ARRAY_DIMENSIONS"
 
@@ -98,6 +95,13 @@ def _array_documents(spec: ArraySpec) -> dict[str, dict[str, Any]]:
 
 @lru_cache(maxsize=64)
 def _prototype(kind: ArrayKind) -> str:
+    # Only the driver creates arrays; a worker never needs zarr-python and starts faster without it.
+    import numcodecs
+    import zarr
+    from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
+    from zarr.core.sync import sync
+    from zarr.storage import MemoryStore
+
     store = MemoryStore()
     text = kind.dtype == "text"
     itemsize = 1 if text else int(kind.dtype[-1])

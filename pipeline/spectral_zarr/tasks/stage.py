@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID
-from spectral_zarr.errors import ReaderFailure, SourceError
+from spectral_zarr.errors import ReaderFailure, SourceError, SpectralZarrError
 from spectral_zarr.model import Batch, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
 from spectral_zarr.readers import HeaderPolicy, Reader, find_reader, open_fits
 from spectral_zarr.store.fsops import sync_directory, write_stream_durable
@@ -127,7 +127,9 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
                     rejections.append(_rejection(error, file, spectrum))
         except SourceError as error:
             rejections.append(_rejection(error, file))
-        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError) as error:
+        except (SpectralZarrError, OSError):
+            raise
+        except Exception as error:
             # A reader that trips over an unforeseen layout must cost its file and never the build.
             failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
             rejections.append(_rejection(failure, file))

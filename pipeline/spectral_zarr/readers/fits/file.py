@@ -111,7 +111,7 @@ class Hdu:
     def column_data(self, column: TableColumn) -> NDArray[Any]:
         """Data of one column as a read-only view, through astropy where the column is not plain."""
         if not column.dtype:
-            return np.asarray(self._file.reference(self.index).data.field(column.number - 1))
+            return self._file.reference_data(self.index, column.number - 1)
         rows, row_bytes = self.shape
         dtype = np.dtype(column.dtype)
         if dtype.itemsize == 0:
@@ -156,16 +156,23 @@ class Hdu:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""
         bitpix = self.header.get("BITPIX")
         plain = all(self.header.get(card) in (None, default) for card, default in (("BSCALE", 1), ("BZERO", 0)))
-        if self.kind != "image" or not plain or "BLANK" in self.header:
-            data = self._file.reference(self.index).data
-            if data is None:
-                raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
-            return np.asarray(data)
         if not self.shape:
             raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
+        if self.kind != "image" or not plain or ("BLANK" in self.header and int(str(bitpix)) > 0):
+            if self.compressed:
+                self._refuse_bomb()
+            return self._file.reference_data(self.index)
         dtype = np.dtype(_IMAGE_DTYPES[int(str(bitpix))])
         count = int(np.prod(self.shape))
         return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
+
+    def _refuse_bomb(self) -> None:
+        nbytes = abs(self.header.integer("ZBITPIX") or 64) // 8
+        for i in range(self.header.integer("ZNAXIS") or 0):
+            nbytes *= self.header.integer(f"ZNAXIS{i + 1}") or 0
+        if not 0 < nbytes <= max(GZIP_LEAST_BYTES, GZIP_LARGEST_RATIO * len(self._file.data)):
+            message = f"the compressed image declares {nbytes} bytes; unpack it by hand"
+            raise CorruptFits(message, path=self._file.name, hdu=self.index)
 
 
 class FitsFile:
@@ -203,15 +210,30 @@ class FitsFile:
         """First HDU with an EXTNAME, compared without case."""
         return next((hdu for hdu in self.hdus if hdu.name == name.upper()), None)
 
-    def reference(self, index: int) -> Any:
-        """The same HDU as astropy sees it, from the same bytes."""
-        if self._reference is None:
-            import io
+    def reference_data(self, index: int, column: int | None = None) -> NDArray[Any]:
+        """Image, or column by position, as astropy reads it from the same bytes.
 
-            from astropy.io import fits
+        Raises
+        ------
+        CorruptFits
+            When astropy cannot read it either.
+        """
+        import io
+        import warnings
 
-            self._reference = fits.open(io.BytesIO(self.data), memmap=False)
-        return self._reference[index]
+        from astropy.io import fits
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                if self._reference is None:
+                    self._reference = fits.open(io.BytesIO(self.data), memmap=False)
+                data = self._reference[index].data
+                return np.asarray(data if column is None else data.field(column))
+            except Exception as error:
+                # astropy has half a dozen exception types for a damaged file, and this is the one place they come from.
+                message = f"astropy cannot read the data: {type(error).__name__}: {error}"
+                raise CorruptFits(message, path=self.name, hdu=index) from error
 
     def describe(self) -> str:
         """HDU names, shapes and column names in one line, for messages."""

@@ -188,7 +188,8 @@ def _bad(
         bad = flagged if flagged.any() and not flagged.all() else None
     if rule.fill_error is not None and error is not None and error.shape == flux.shape:
         fill = (error == rule.fill_error) & (flux == 0)
-        bad = fill if bad is None else bad | fill
+        if fill.any():
+            bad = fill if bad is None else bad | fill
     return bad
 
 
