@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from layout import FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
 from numcodecs import blosc
 from numpy.typing import NDArray
+
+from layout import FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
 
 CARD, BLOCK = 80, 2880
 END = b"END" + b" " * 77

@@ -82,7 +82,5 @@ def zero_fill(flux: NDArray[Any], sigma: NDArray[Any]) -> list[slice]:
     return [
         run
         for run in runs
-        if run.start == 0
-        or run.stop == flux.size
-        or (run.stop - run.start >= 8 and not np.isfinite(sigma[run]).any())
+        if run.start == 0 or run.stop == flux.size or (run.stop - run.start >= 8 and not np.isfinite(sigma[run]).any())
     ]

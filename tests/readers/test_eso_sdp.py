@@ -242,6 +242,47 @@ class TestNormalisation:
         assert spectrum.continuum_method == "none"
 
 
+class TestStorage:
+    """Layouts of the same vectors that the hot path leaves to astropy."""
+
+    def rewritten(self, product: Any, change: Any) -> Path:
+        path = product(wave(), flux(), error())
+        with fits.open(path) as hdus:
+            columns = [change(column, hdus[1].data[column.name]) for column in hdus[1].columns]
+            table_hdu = fits.BinTableHDU.from_columns(columns)
+            for card in hdus[1].header.cards:
+                if card.keyword.startswith(("TUTYP", "TUCD")):
+                    table_hdu.header.append(card)
+            fits.HDUList([hdus[0].copy(), table_hdu]).writeto(path, overwrite=True)
+        return path
+
+    def test_vectors_of_variable_length(self, product: Any, read_one: Any) -> None:
+        def change(column: fits.Column, values: np.ndarray) -> fits.Column:
+            cells = np.empty(1, dtype=object)
+            cells[0] = values[0]
+            return fits.Column(column.name, "PD()", unit=column.unit, array=cells)
+
+        _, spectrum = read_one(self.rewritten(product, change))
+        np.testing.assert_array_equal(spectrum.flux, FLUX + 4)
+        np.testing.assert_array_equal(prepare(spectrum).wavelength, np.arange(5000.0, 5008.0))
+
+    def test_vectors_with_dimensions(self, product: Any, read_one: Any) -> None:
+        def change(column: fits.Column, values: np.ndarray) -> fits.Column:
+            return fits.Column(column.name, "8D", unit=column.unit, dim="(8,1)", array=values.reshape(1, 1, 8))
+
+        _, spectrum = read_one(self.rewritten(product, change))
+        np.testing.assert_array_equal(spectrum.flux, FLUX + 4)
+        np.testing.assert_array_equal(spectrum.noise, ERROR + 3)
+
+    def test_scaled_integers(self, product: Any, read_one: Any, reference: Any) -> None:
+        path = product(wave(values=np.arange(8)), flux(), error())
+        fits.setval(path, "TSCAL1", value=0.5, ext=1)
+        fits.setval(path, "TZERO1", value=5000.0, ext=1)
+        values = read_one(path)[1].sampling.values
+        np.testing.assert_array_equal(values, 5000.0 + 0.5 * np.arange(8))
+        np.testing.assert_array_equal(values, reference(path)[1].data["WAVE"][0])
+
+
 class TestHeader:
     def test_the_archive_name_is_the_identifier(self, product: Any, read_one: Any) -> None:
         path = product(wave(), flux(), ARCFILE="ADP.2014-09-16T11:05:24.123.fits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def pixels(write_fits: Any) -> Any:
 
     def write(columns: dict[str, Any], *, vector: bool = False, **cards: Any) -> Path:
         made = []
+        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         for label, values in columns.items():
             name, _, unit = label.partition(",")
             values = np.asarray(values)
@@ -52,8 +54,18 @@ class TestNames:
 
     @pytest.mark.parametrize(
         ("label", "kind"),
-        [("err", "sigma"), ("Sigma", "sigma"), ("e_flux", "sigma"), ("uncertainty", "sigma"), ("unc_flux", "sigma")]
-        + [("ivar", "ivar"), ("INVVAR", "ivar"), ("var", "variance"), ("noise", "sigma"), ("fluxerror", "sigma")],
+        [
+            ("err", "sigma"),
+            ("Sigma", "sigma"),
+            ("e_flux", "sigma"),
+            ("uncertainty", "sigma"),
+            ("unc_flux", "sigma"),
+            ("noise", "sigma"),
+            ("fluxerror", "sigma"),
+            ("ivar", "ivar"),
+            ("INVVAR", "ivar"),
+            ("var", "variance"),
+        ],
     )
     def test_the_name_tells_what_the_noise_is(self, pixels: Any, read_one: Any, label: str, kind: str) -> None:
         _, spectrum = read_one(pixels({"wave": WAVE, "flux": FLUX, label: ERROR}), options(**UNITS))
@@ -170,6 +182,11 @@ class TestMedium:
 
 
 class TestClaims:
+    def test_the_column_names_of_polarbase_alone_do_not_make_it_polarbase(self, pixels: Any, read_one: Any) -> None:
+        columns = {"AWAV,nm": WAVE, "FLUX,erg/s/cm2/Angstrom": FLUX, "FLUX_ERR,erg/s/cm2/Angstrom": ERROR}
+        name, spectrum = read_one(pixels(columns))
+        assert (name, spectrum.flux_unit) == ("generic-table", "erg/s/cm2/Angstrom")
+
     def test_a_catalogue_is_no_spectrum(self, pixels: Any, read_one: Any) -> None:
         with pytest.raises(NotASpectrum):
             read_one(pixels({"ra": WAVE, "dec": WAVE, "flux": FLUX}))

@@ -81,6 +81,11 @@ class TestMadeFiles:
         with pytest.raises(RefusedProduct, match="PHOENIX"):
             read_one(path)
 
+    def test_other_products_of_eso_pipelines_are_refused(self, write_fits: Any, line: Any, read_one: Any) -> None:
+        path = write_fits(line(), INSTRUME="XSHOOTER", ESO__PRO__CATG="SCI_SLIT_FLUX_MERGE1D_VIS")
+        with pytest.raises(RefusedProduct, match="ESO pipeline"):
+            read_one(path)
+
     def test_a_visit_of_apogee_is_refused(self, write_fits: Any, read_one: Any) -> None:
         chips = fits.ImageHDU(np.ones((3, 4096), np.float32))
         with pytest.raises(RefusedProduct, match="apVisit"):

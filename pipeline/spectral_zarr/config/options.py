@@ -101,12 +101,16 @@ class BuildOptions:
         Least share of pixels with a finite flux.
     hash_sources : bool
         Whether the SHA-256 of every source file is recorded.
+    orders : {'refuse', 'sort'}
+        What becomes of a spectrum whose wavelengths step back because echelle orders overlap: it is rejected, or
+        its pixels are sorted by wavelength, which interleaves the two orders.
     """
 
     batch_bytes: int = 0
     batch_files: int = 2048
     min_valid_share: float = 0.02
     hash_sources: bool = True
+    orders: Literal["refuse", "sort"] = "refuse"
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ METADATA = (
     Field("pix_offset", "int32", "column of the first pixel of the spectrum"),
     Field("wave_min", "float64", "shortest wavelength in the unit of signal/wavelength"),
     Field("wave_max", "float64", "longest wavelength in the unit of signal/wavelength"),
+    Field("order_overlap", "text", "sorted where the pixels of overlapping orders were interleaved, else ''"),
     Field("params_source", "text", "where params/ come from"),
     Field("source_file", "text", "path of the source file relative to the ingested directory"),
     Field("source_hdu", "int32", "zero-based HDU of the flux"),

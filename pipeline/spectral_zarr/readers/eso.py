@@ -14,10 +14,10 @@ ESO_POLICY = HeaderPolicy(
         r"ESO TEL (AIRM (START|END)|ALT|AZ|PARANG (START|END)|GEOLAT|GEOLON|GEOELEV|MOON (RA|DEC)|TARG .*)",
         r"ESO TEL AMBI (FWHM (START|END)|RHUM|TEMP|PRES (START|END)|TAU0|WINDSP|WINDDIR)",
         r"ESO INS (MODE|PATH|SLIT\d WID|GRAT\d (NAME|WLEN)|FILT1 NAME)|ESO DRS (BERV|BERVMX|BJD|VERSION|BARYCORR)",
-        r"ESO QC (BERV|VRAD (BARYCOR|HELICOR))|ESO PRO (CATG|TYPE)|ESO PRO REC1 (ID|PIPE ID)",
+        r"ESO QC VRAD (BARYCOR|HELICOR)|ESO PRO (CATG|TYPE)|ESO PRO REC1 (ID|PIPE ID)",
         r"ARCFILE|ORIGFILE|OBSTECH|DISPELEM|M_EPOCH|PRODCATG|SPEC_VAL|SPEC_BW|TELAPSE|TMID|EXT_OBJ|TITLE|PROCSOFT",
-        # The drop list of numbered sensors would take these two, which are facts of the observation.
-        "ESO TEL AMBI TEMP|ESO QC BERV",
+        # Literally, so that it survives the pattern that drops the other quality-control cards.
+        "ESO QC BERV",
     ),
     deny=(
         r"ESO DRS (CAL|SPE|CCF|BLAZE|FLAT|DRIFT).*|ESO DET .*|ESO (ADA|OCS|COU|GEN|LOG|DOME) .*",

@@ -66,7 +66,7 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
         reader = find_reader(fits, config.readers)
         for spectrum in reader.read(fits, config.readers, reader.policy):
             if not isinstance(spectrum, SourceError) and (spectrum.hdu, spectrum.row) == (hdu, number):
-                values = prepare(spectrum, min_valid_share=config.build.min_valid_share).wavelength
+                values = prepare(spectrum, sort_orders=config.build.orders == "sort").wavelength
                 assert values is not None
                 return values
         raise LookupError(name)

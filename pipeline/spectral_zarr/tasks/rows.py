@@ -80,6 +80,7 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
         wavelength_medium=source.sampling.medium,
         n_pix_valid=prepared.n_valid,
         pix_offset=0,
+        order_overlap="sorted" if prepared.was_sorted else "",
         wave_min=grid.wave_min,
         wave_max=grid.wave_max,
         source_file=place.name,

@@ -43,12 +43,13 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
         raise NoSources("no sources were given; name files, directories, patterns or @list.txt")
     parents = [root if root.is_dir() else root.parent for root in roots]
     base = Path(os.path.commonpath(parents))
+    prefix = len(os.path.join(base, ""))  # noqa: PTH118 (a million Path objects take minutes)
     found: dict[str, SourceFile] = {}
     identities: dict[tuple[int, int], str] = {}
     for root in roots:
-        for path, status in _walk(root) if root.is_dir() else [(root, root.stat())]:
+        for path, status in _walk(root) if root.is_dir() else [(str(root), root.stat())]:
             # Names that are not UTF-8 are escaped, so that reports and stores can hold them; the path opens the file.
-            name = os.fsencode(path.relative_to(base)).decode("utf-8", "backslashreplace")
+            name = os.fsencode(path[prefix:]).decode("utf-8", "backslashreplace")
             identity = (status.st_dev, status.st_ino)
             if identity in identities:
                 if identities[identity] == name:
@@ -56,7 +57,7 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
                 message = f"it is the same file as {identities[identity]}; name each file once"
                 raise UsageError(message, path=name)
             identities[identity] = name
-            found[name] = SourceFile(str(path), name, status.st_size)
+            found[name] = SourceFile(path, name, status.st_size)
     if not found:
         raise NoSources(f"no FITS files ({', '.join(SUFFIXES)}) below {', '.join(map(str, roots))}")
     return tuple(found[name] for name in sorted(found, key=str.encode))
@@ -82,21 +83,21 @@ def _expand(sources: Iterable[str]) -> Iterator[Path]:
             raise NoSources("there is no such file or directory", path=source)
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    pending = [root]
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    pending = [str(root)]
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 # Links to directories are not followed: a loop would never end.
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(Path(entry.path))
+                    pending.append(entry.path)
                 elif entry.name.lower().endswith(SUFFIXES):
                     try:
                         status = entry.stat()
                     except OSError:
                         status = entry.stat(follow_symlinks=False)
                     if not stat.S_ISDIR(status.st_mode):
-                        yield Path(entry.path), status
+                        yield entry.path, status
 
 
 def make_batches(files: Sequence[SourceFile], options: BuildOptions) -> tuple[Batch, ...]:

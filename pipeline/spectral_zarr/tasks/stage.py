@@ -121,7 +121,11 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
                 try:
                     if isinstance(spectrum, SourceError):
                         raise spectrum
-                    prepared = prepare(spectrum, min_valid_share=config.build.min_valid_share)
+                    prepared = prepare(
+                        spectrum,
+                        min_valid_share=config.build.min_valid_share,
+                        sort_orders=config.build.orders == "sort",
+                    )
                     yield prepared, make_row(prepared, place, _spec_id(spectrum, place.name))
                 except SourceError as error:
                     rejections.append(_rejection(error, file, spectrum))

@@ -17,6 +17,7 @@ from spectral_zarr.transforms.snr import estimate_snr
 from spectral_zarr.transforms.wavelength import resolve
 
 Float32 = NDArray[np.float32]
+Selection = slice | NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,8 @@ class Prepared:
         Canonical unit of flux, uncertainty and continuum.
     n_valid : int
         Pixels with a finite flux.
+    was_sorted : bool
+        Whether pixels of overlapping orders were interleaved.
     """
 
     source: Spectrum
@@ -46,9 +49,10 @@ class Prepared:
     normalized_uncertainty: Float32 | None
     flux_unit: str
     n_valid: int
+    was_sorted: bool
 
 
-def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
+def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: bool = False) -> Prepared:
     """Make a spectrum canonical and refuse what is not a measurement.
 
     Parameters
@@ -57,6 +61,8 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
         What a reader found.
     min_valid_share : float
         Least share of pixels with a finite flux.
+    sort_orders : bool
+        Whether wavelengths that step back are sorted instead of refused.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
         raise UnknownUnit(f"'{spectrum.flux_unit}' is not a flux unit; set flux_unit in the configuration")
     if spectrum.flux.ndim != 1:
         raise MissingField(f"the flux has shape {spectrum.flux.shape}; the reader does not fit the file")
-    resolved = resolve(spectrum.sampling, spectrum.flux.size)
+    resolved = resolve(spectrum.sampling, spectrum.flux.size, sort=sort_orders)
     pixels = resolved.pixels
     flux = _float32(spectrum.flux, pixels)
     check_not_blank(flux)
@@ -111,10 +117,11 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02) -> Prepared:
         normalized_uncertainty=normalized_sigma,
         flux_unit=unit,
         n_valid=n_valid,
+        was_sorted=resolved.was_sorted,
     )
 
 
-def _float32(values: Pixels, pixels: slice) -> Float32:
+def _float32(values: Pixels, pixels: Selection) -> Float32:
     with np.errstate(all="ignore"):
         result = np.array(values[pixels], dtype=np.float32)
         if values.dtype.itemsize > 4 and values.dtype.kind == "f":
@@ -124,7 +131,7 @@ def _float32(values: Pixels, pixels: slice) -> Float32:
     return result
 
 
-def _along(values: Pixels, spectrum: Spectrum, pixels: slice) -> Pixels:
+def _along(values: Pixels, spectrum: Spectrum, pixels: Selection) -> Pixels:
     if values.shape != spectrum.flux.shape:
         message = (
             f"a companion array has shape {values.shape} beside a flux of {spectrum.flux.shape}; the file is damaged"
@@ -133,7 +140,7 @@ def _along(values: Pixels, spectrum: Spectrum, pixels: slice) -> Pixels:
     return values[pixels]
 
 
-def _companion(values: Pixels | None, spectrum: Spectrum, pixels: slice) -> Float32 | None:
+def _companion(values: Pixels | None, spectrum: Spectrum, pixels: Selection) -> Float32 | None:
     if values is None:
         return None
     result = _float32(_along(values, spectrum, pixels), slice(None))

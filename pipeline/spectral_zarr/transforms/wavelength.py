@@ -28,16 +28,19 @@ class ResolvedGrid:
         The grid.
     values : ndarray, shape (n_pix,), float64, or None
         Wavelengths in Angstrom of an explicit grid.
-    pixels : slice
+    pixels : slice or ndarray of int
         Pixels of the file that have a wavelength, in ascending order of it.
+    was_sorted : bool
+        Whether the wavelengths of the file step back and its pixels were sorted.
     """
 
     grid: Grid
     values: NDArray[np.float64] | None
-    pixels: slice
+    pixels: slice | NDArray[np.intp]
+    was_sorted: bool = False
 
 
-def resolve(sampling: Sampling, n_flux: int) -> ResolvedGrid:
+def resolve(sampling: Sampling, n_flux: int, *, sort: bool = False) -> ResolvedGrid:
     """Resolve the wavelength axis of one spectrum.
 
     Parameters
@@ -46,6 +49,8 @@ def resolve(sampling: Sampling, n_flux: int) -> ResolvedGrid:
         The axis as the file gives it.
     n_flux : int
         Pixels of the flux, which must be as many.
+    sort : bool
+        Whether wavelengths that step back are sorted; of equal wavelengths the first pixel is kept.
 
     Returns
     -------
@@ -67,7 +72,9 @@ def resolve(sampling: Sampling, n_flux: int) -> ResolvedGrid:
         raise BadWavelength(f"{n_pix} wavelengths for {n_flux} pixels; the file is damaged or of another product")
     if n_pix < 2:
         raise BadWavelength("a spectrum needs at least two pixels; leave the file out")
-    return _affine(sampling, factor) if sampling.values is None else _explicit(sampling, sampling.values, factor)
+    if sampling.values is None:
+        return _affine(sampling, factor)
+    return _explicit(sampling, sampling.values, factor, sort=sort)
 
 
 def _affine(sampling: Sampling, factor: float) -> ResolvedGrid:
@@ -93,10 +100,11 @@ def _affine(sampling: Sampling, factor: float) -> ResolvedGrid:
     return ResolvedGrid(Grid(sampling.scale, start, step, first, n, float(ends[0]), float(ends[1])), None, pixels)
 
 
-def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float) -> ResolvedGrid:
+def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float, *, sort: bool) -> ResolvedGrid:
     values = np.array(raw, dtype=np.float64)
     start, stop = _covered(values, sampling.scale)
     ascending = values[start] <= values[stop - 1]
+    pixels: slice | NDArray[np.intp]
     pixels = slice(start, stop) if ascending else slice(stop - 1, start - 1 if start else None, -1)
     values = values[pixels]
     if sampling.scale == "linear":
@@ -110,16 +118,20 @@ def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float) -> Re
     if sampling.scale != "linear":
         values = evaluate(sampling.scale, values)
     # NaN compares false, so this one test refuses gaps as well as steps back.
-    if not bool((values[1:] > values[:-1]).all()):
+    ordered = bool((values[1:] > values[:-1]).all())
+    if not ordered and sort and np.isfinite(values).all():
+        # unique() gives the first pixel of each wavelength, in ascending order.
+        values, first = np.unique(values, return_index=True)
+        pixels = np.arange(raw.size)[pixels][first]
+    elif not ordered:
         where = int(np.flatnonzero(~(values[1:] > values[:-1]))[0])
-        message = (
-            f"wavelengths are not strictly monotonic at pixel {where} (orders overlap?); split or sort the spectrum"
-        )
+        message = f"wavelengths step back or repeat at pixel {where} (orders overlap?); see [build] orders"
         raise BadWavelength(message)
     low, high = float(values[0]), float(values[-1])
     _check_range(low, high)
     digest = hashlib.blake2b(values.tobytes(), digest_size=16).hexdigest()
-    return ResolvedGrid(Grid("explicit", 0.0, 0.0, None, values.size, low, high, digest), values, pixels)
+    grid = Grid("explicit", 0.0, 0.0, None, values.size, low, high, digest)
+    return ResolvedGrid(grid, values, pixels, not ordered)
 
 
 def _covered(values: NDArray[np.float64], scale: str) -> tuple[int, int]:

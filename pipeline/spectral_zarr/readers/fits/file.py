@@ -44,11 +44,14 @@ class Hdu:
         Axes in NumPy order (slowest first), () without data.
     """
 
-    def __init__(self, file: FitsFile, index: int, header: Header, axes: tuple[int, ...], data_start: int) -> None:
+    def __init__(
+        self, file: FitsFile, index: int, header: Header, bitpix: int, axes: tuple[int, ...], data_start: int
+    ) -> None:
         self._file = file
         self.index = index
         self.header = header
         self.shape = axes[::-1]
+        self._bitpix = bitpix
         self._data_start = data_start
         first = header.raw[:CARD]
         extension = "IMAGE" if index == 0 else str(parse_value(first)).strip()
@@ -154,15 +157,14 @@ class Hdu:
 
     def image(self) -> NDArray[Any]:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""
-        bitpix = self.header.get("BITPIX")
         plain = all(self.header.get(card) in (None, default) for card, default in (("BSCALE", 1), ("BZERO", 0)))
         if not self.shape:
             raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
-        if self.kind != "image" or not plain or ("BLANK" in self.header and int(str(bitpix)) > 0):
+        if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
             if self.compressed:
                 self._refuse_bomb()
             return self._file.reference_data(self.index)
-        dtype = np.dtype(_IMAGE_DTYPES[int(str(bitpix))])
+        dtype = np.dtype(_IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
         return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
 
@@ -331,20 +333,25 @@ def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
             raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
         header = Header(data[position:end])
         data_start = position + -(-(end + CARD - position) // BLOCK) * BLOCK
-        axes, nbytes = _data_size(header, name, len(hdus))
+        bitpix, axes, nbytes = _data_size(header, name, len(hdus))
         if data_start + nbytes > len(data):
             message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
             raise Truncated(message, path=name, hdu=len(hdus))
-        hdus.append(Hdu(file, len(hdus), header, axes, data_start))
+        hdus.append(Hdu(file, len(hdus), header, bitpix, axes, data_start))
         position = data_start + -(-nbytes // BLOCK) * BLOCK
     return tuple(hdus)
 
 
-def _data_size(header: Header, name: str, hdu: int) -> tuple[tuple[int, ...], int]:
+def _data_size(header: Header, name: str, hdu: int) -> tuple[int, tuple[int, ...], int]:
     raw = header.raw
 
     def integer(position: int, keyword: str) -> int:
         card = raw[position * CARD : (position + 1) * CARD]
+        if card.startswith(f"{keyword:<8}= ".encode()):
+            try:
+                return int(card[10:30])
+            except ValueError:
+                pass  # not in fixed format
         value = parse_value(card) if card[:9] == f"{keyword:<8}=".encode() else header.get(keyword)
         if not isinstance(value, int) or isinstance(value, bool):
             raise CorruptFits(f"the card {keyword} is missing or not an integer", path=name, hdu=hdu)
@@ -357,7 +364,7 @@ def _data_size(header: Header, name: str, hdu: int) -> tuple[tuple[int, ...], in
     if any(axis < 0 for axis in axes):
         raise CorruptFits(f"an axis is negative: {axes}", path=name, hdu=hdu)
     if not axes:
-        return (), 0
+        return bitpix, (), 0
     if axes[0] == 0 and hdu == 0 and header.get("GROUPS") is True:
         raise CorruptFits("random groups are not spectra", path=name, hdu=hdu)
     elements = 1
@@ -366,4 +373,4 @@ def _data_size(header: Header, name: str, hdu: int) -> tuple[tuple[int, ...], in
     parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if hdu else (0, 1)
     if parameters < 0 or groups < 0:
         raise CorruptFits(f"PCOUNT = {parameters} and GCOUNT = {groups} are not allowed", path=name, hdu=hdu)
-    return axes, abs(bitpix) // 8 * groups * (parameters + elements)
+    return bitpix, axes, abs(bitpix) // 8 * groups * (parameters + elements)

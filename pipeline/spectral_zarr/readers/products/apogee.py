@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
@@ -72,10 +73,11 @@ class ApStar:
         flux, error = _first_row(file.hdus[1]), _first_row(file.hdus[2])
         bad = error >= BAD_ERROR
         star = first_text(header, "OBJID", "ID", "OBJ")
+        unit = file.hdus[1].header.text("BUNIT")
         yield Spectrum(
             spec_id=_spec_id("apogee", _telescope(header), first_text(header, "FIELD", "LOCID"), star),
             flux=flux,
-            flux_unit=file.hdus[1].header.text("BUNIT") or "1E-17 erg/cm^2/s/Ang",
+            flux_unit=unit if canonical_unit(unit) else "1E-17 erg/cm^2/s/Ang",
             sampling=_sampling(file),
             observation=_observation(
                 header,

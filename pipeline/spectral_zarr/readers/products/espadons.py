@@ -113,7 +113,13 @@ class PolarBase:
         if len(file.hdus) < 2 or file.hdus[1].kind != "table":
             return False
         table = file.hdus[1]
-        return all(table.find(*names) is not None for names in (("AWAV",), ("FLUX_NOR", "FLUX"), ("FLUX_ERR",)))
+        flux, error = table.find("FLUX_NOR", "FLUX"), table.find("FLUX_ERR")
+        if table.find("AWAV") is None or flux is None or error is None:
+            return False
+        # Anybody may call columns AWAV, FLUX and FLUX_ERR; only PolarBase gives them these units.
+        instrument = first_text(table.header, "INSTRUME") or file.primary.text("INSTRUME")
+        polarbase = "E-26" in flux.unit.upper() or error.unit == "c" or flux.name.upper() == "FLUX_NOR"
+        return polarbase or any(name in instrument.upper() for name in ("NARVAL", "ESPADONS"))
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         table = file.hdus[1]

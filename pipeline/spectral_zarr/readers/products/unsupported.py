@@ -56,6 +56,7 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("WEAVE L1", _hdus("BLUE_DATA", "FIBTABLE")),
     ("HST x1d", _card("TELESCOP", "HST")),
     ("HST CALSPEC", _card("DBTABLE", "CRSPECTRUM")),
+    ("HST CALSPEC", _columns("STATERROR", "SYSERROR")),
     ("JWST x1d or c1d", _card("TELESCOP", "JWST")),
     ("IUE", _card("TELESCOP", "IUE")),
     ("Gaia DataLink spectrum", _card("PUBLISHE", "ESA/GAIA")),
@@ -65,6 +66,7 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("PHOENIX model", _cards("PHXTEFF")),
     ("Castelli-Kurucz model grid", _columns("WAVELENGTH", "g00", "g50")),
     ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
+    ("an ESO pipeline product outside Phase 3", _cards("ESO PRO CATG")),
 )
 """Name of each product and how its headers show it, in the order in which they are tried."""
 

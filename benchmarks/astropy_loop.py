@@ -1,0 +1,316 @@
+"""The loop that a careful astronomer would write: astropy reads file by file, zarr-python writes the same store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import zarr
+from astropy.io import fits
+from astropy.time import Time
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+
+from layout import FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
+
+NAN = float("nan")
+MISSING = frozenset({"NULL", "None", "nan", "NaN", "INDEF", "N/A", "-999", "-9999", "-999.0", "-9999.0"})
+
+METADATA: dict[str, Any] = {
+    **dict.fromkeys(("spec_id", "source_type", "instrument", "date_obs", "gaia_id", "gaia_dr", "simulator"), ""),
+    **dict.fromkeys(("snr_method", "wavelength_medium", "velocity_frame", "object", "object_id", "program_id"), ""),
+    **dict.fromkeys(("flux_calibration", "params_source", "source_file", "source_sha256"), ""),
+    **dict.fromkeys(("snr", "berv", "rv_applied", "ra", "dec", "exptime", "airmass", "mjd"), NAN),
+    **dict.fromkeys(("wave_min", "wave_max"), NAN),
+    "resolving_power": np.float32(NAN),
+    "flux_type": "flux",
+    "reader": "astropy-loop@1",
+    **dict.fromkeys(("n_pix_valid", "pix_offset", "source_hdu", "source_row"), np.int32(0)),
+    "source_size": np.int64(0),
+}
+"""Default of every metadata field; its type is the type of the array."""
+
+INDEX = (
+    *("spec_id", "source_type", "teff", "logg", "feh", "instrument", "simulator", "snr", "row_idx"),
+    *("flux_type", "date_obs", "gaia_id", "gaia_dr", "ra", "dec", "source_file"),
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """One spectrum: its arrays, the lattice index of its first pixel, and its columns."""
+
+    first: int
+    arrays: dict[str, NDArray[Any]]
+    metadata: dict[str, Any]
+    header: dict[str, str]
+    params: dict[str, float] = field(default_factory=dict)
+
+
+def project(hdus: fits.HDUList, wanted: Wanted) -> dict[str, str]:
+    """Text of the wanted cards of the first two headers."""
+    found: dict[str, str] = {}
+    for number in (0, 1):
+        for card in hdus[number].header.cards:
+            if wanted(number, card.keyword):
+                name = "".join(c if c.isalnum() else "_" for c in card.keyword.lower())
+                found[f"h{number}_{name}"] = text(card.value)
+    return found
+
+
+def text(value: Any) -> str:
+    """Text of a card: T and F, numbers as Python writes them, '' for what is missing."""
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    projected = str(value).rstrip()
+    return "" if isinstance(value, fits.card.Undefined) or projected in MISSING else projected
+
+
+def number(header: fits.Header, *keywords: str) -> float:
+    """Value of the first card that holds a number."""
+    values = (header.get(keyword) for keyword in keywords)
+    return next((float(value) for value in values if isinstance(value, int | float)), NAN)
+
+
+def read_sdss(hdus: fits.HDUList, wanted: Wanted) -> Row:
+    """Columns of the coadd; the signal-to-noise ratio and the star stand in SPECOBJ."""
+    header, coadd, catalogue = hdus[0].header, hdus[1].data, hdus[2].data
+    ivar = coadd["ivar"].astype(np.float64)
+    with np.errstate(divide="ignore"):
+        sigma = (1.0 / np.sqrt(ivar)).astype(np.float32)
+    sigma[ivar <= 0] = np.nan
+    loglam = coadd["loglam"]
+    first = round(float(loglam[0]) / 1e-4)
+    thing = int(catalogue["THING_ID"][0]) if "THING_ID" in catalogue.names else -1
+    snr = float(catalogue["SN_MEDIAN_ALL"][0])
+    metadata = {
+        "spec_id": f"sdss-{header['PLATEID']}-{header['MJD']}-{header['FIBERID']:04d}",
+        "instrument": header.get("INSTRUME") or catalogue["INSTRUMENT"][0].strip(),
+        "object": header.get("OBJECT", ""),
+        "object_id": f"thing-{thing}" if thing > 0 else "",
+        "program_id": header.get("PROGRAM", ""),
+        "mjd": header["TAI-BEG"] / 86400,
+        "velocity_frame": "heliocentric",
+        "wavelength_medium": "vacuum",
+        "flux_calibration": "absolute",
+        "snr": snr if snr > 0 else NAN,
+        "snr_method": "header:SN_MEDIAN_ALL",
+        "ra": number(header, "PLUG_RA", "RA"),
+        "dec": number(header, "PLUG_DEC", "DEC"),
+        "exptime": number(header, "EXPTIME"),
+        "airmass": number(header, "AIRMASS"),
+        "rv_applied": number(header, "HELIO_RV"),
+        "wave_min": float(10.0 ** (first * 1e-4)),
+        "wave_max": float(10.0 ** ((first + loglam.size - 1) * 1e-4)),
+    }
+    arrays = {FLUX: coadd["flux"].astype(np.float32), UNCERTAINTY: sigma}
+    return Row(first, arrays, metadata, project(hdus, wanted))
+
+
+def read_vectors(hdus: fits.HDUList, wanted: Wanted) -> Row:
+    """The first three vectors of an ESO product and the cards that describe the observation."""
+    header, table = hdus[0].header, hdus[1].data
+    wavelength, flux, sigma = (np.array(table.field(i)[0], dtype) for i, dtype in enumerate(("f8", "f4", "f4")))
+    sigma[~(sigma > 0)] = np.nan
+    if header["INSTRUME"] == "UVES":
+        sigma[(sigma == 1) & (flux == 0)] = np.nan
+    for run in zero_fill(flux, sigma):
+        flux[run] = sigma[run] = np.nan
+    berv = number(header, "ESO QC BERV", "ESO DRS BERV", "ESO DRS BARYCORR", "ESO QC VRAD BARYCOR")
+    barycentric = header["SPECSYS"].strip() == "BARYCENT"
+    metadata = {
+        "spec_id": header["ARCFILE"].removesuffix(".fits"),
+        "instrument": header["INSTRUME"],
+        "object": header["OBJECT"],
+        "program_id": header["PROG_ID"],
+        "date_obs": header["DATE-OBS"],
+        "velocity_frame": "barycentric" if barycentric else "topocentric",
+        "wavelength_medium": "air" if "obs.atmos" in hdus[1].header["TUCD1"] else "vacuum",
+        "flux_calibration": "counts",
+        "snr": number(header, "SNR"),
+        "snr_method": "header:SNR",
+        "ra": number(header, "RA"),
+        "dec": number(header, "DEC"),
+        "mjd": number(header, "MJD-OBS"),
+        "exptime": number(header, "EXPTIME"),
+        "airmass": number(header, "AIRMASS", "ESO TEL AIRM START"),
+        "berv": berv,
+        "rv_applied": berv if barycentric else NAN,
+        "resolving_power": np.float32(number(header, "SPEC_RES")),
+        "wave_min": float(wavelength[0]),
+        "wave_max": float(wavelength[-1]),
+    }
+    arrays = {FLUX: flux, UNCERTAINTY: sigma, WAVELENGTH: wavelength}
+    return Row(0, arrays, metadata, project(hdus, wanted))
+
+
+def read_harps(hdus: fits.HDUList, wanted: Wanted) -> Row:
+    """A slice of the lattice of 0.01 Angstrom without any error."""
+    row = read_vectors(hdus, wanted)
+    wavelength = row.arrays.pop(WAVELENGTH)
+    row.first = round(float(wavelength[0]) / 0.01)
+    if np.isnan(row.arrays[UNCERTAINTY]).all():
+        del row.arrays[UNCERTAINTY]
+    row.metadata["wave_min"] = row.first * 0.01
+    row.metadata["wave_max"] = (row.first + wavelength.size - 1) * 0.01
+    return row
+
+
+def read_apstar(hdus: fits.HDUList, wanted: Wanted) -> Row:
+    """The first rows of the flux and error images, and the radial velocity."""
+    header = hdus[0].header
+    flux, sigma = (np.atleast_2d(hdus[number].data)[0].astype(np.float32) for number in (1, 2))
+    bad = sigma >= 1e9
+    flux[bad & (flux == 0)] = np.nan
+    sigma[bad | ~(sigma > 0)] = np.nan
+    for run in zero_fill(flux, sigma):
+        flux[run] = sigma[run] = np.nan
+    star = header["OBJID"].strip()
+    grid = 10.0 ** (header["CRVAL1"] + header["CDELT1"] * np.array([0.0, flux.size - 1.0]))
+    metadata = {
+        "spec_id": f"apogee-{header['TELESCOP'].strip()}-{header['FIELD'].strip()}-{star}",
+        "source_type": "stacked" if header["NVISITS"] > 1 else "observed",
+        "instrument": "APOGEE",
+        "object": star,
+        "object_id": star,
+        "velocity_frame": "rest",
+        "wavelength_medium": "vacuum",
+        "flux_calibration": "absolute",
+        "snr": number(header, "SNR"),
+        "snr_method": "header:SNR",
+        "ra": number(header, "RA"),
+        "dec": number(header, "DEC"),
+        "rv_applied": number(header, "VHELIO"),
+        "wave_min": float(grid[0]),
+        "wave_max": float(grid[1]),
+    }
+    params = {"rv": number(header, "VHELIO"), "e_rv": number(header, "VERR")}
+    return Row(0, {FLUX: flux, UNCERTAINTY: sigma}, metadata, project(hdus, wanted), params)
+
+
+READERS: dict[str, Callable[[fits.HDUList, Wanted], Row]] = {
+    "sdss-spec": read_sdss,
+    "harps-adp": read_harps,
+    "uves-adp": read_vectors,
+    "apstar": read_apstar,
+}
+
+
+def read_all(product: str, paths: list[str], wanted: Wanted) -> list[Row]:
+    """Every file, one after another; the bytes are read once, because the checksum needs them too."""
+    rows = []
+    for path in paths:
+        data = Path(path).read_bytes()
+        with fits.open(io.BytesIO(data), memmap=False) as hdus:
+            row = READERS[product](hdus, wanted)
+        row.metadata = {**METADATA, "source_type": "observed", **row.metadata}
+        row.metadata["n_pix_valid"] = np.int32(np.count_nonzero(np.isfinite(row.arrays[FLUX])))
+        row.metadata["source_file"], row.metadata["source_hdu"] = Path(path).name, np.int32(1)
+        row.metadata["source_size"], row.metadata["source_sha256"] = len(data), hashlib.sha256(data).hexdigest()
+        rows.append(row)
+    return rows
+
+
+def write_cubes(root: zarr.Group, rows: list[Row], product: str) -> None:
+    """Place the rows of one chunk at a time and let zarr-python compress it."""
+    first = min(row.first for row in rows)
+    n_pix = max(row.first - first + row.arrays[FLUX].size for row in rows)
+    chunks = chunk_shape(len(rows), n_pix)
+    for row in rows:
+        row.metadata["pix_offset"] = np.int32(row.first - first)
+    extra = ("continuum/continuum_model", "continuum/continuum_uncertainty")
+    ragged = any(WAVELENGTH in row.arrays for row in rows)
+    for name in (FLUX, UNCERTAINTY, *extra, *((WAVELENGTH,) if ragged else ())):
+        dtype = np.float64 if name == WAVELENGTH else np.float32
+        array = create(root, name, (len(rows), n_pix), chunks, dtype, ("spectrum", "pixel"))
+        if not any(name in row.arrays for row in rows):
+            continue
+        for start in range(0, len(rows), chunks[0]):
+            block = np.full((min(chunks[0], len(rows) - start), n_pix), np.nan, dtype)
+            for target, row in zip(block, rows[start:], strict=False):
+                if name in row.arrays:
+                    target[row.first - first : row.first - first + row.arrays[name].size] = row.arrays[name]
+            array[start : start + len(block)] = block
+    if not ragged:
+        pixels = np.arange(first, first + n_pix)
+        grid = {
+            "sdss-spec": lambda: 10.0 ** (pixels * 1e-4),
+            "harps-adp": lambda: pixels * 0.01,
+            "apstar": lambda: 10.0 ** (4.179 + pixels * 6e-6),
+        }[product]()
+        create(root, WAVELENGTH, (n_pix,), (n_pix,), np.float64, ("pixel",))[:] = grid
+
+
+def create(root: zarr.Group, name: str, shape: Any, chunks: Any, dtype: Any, dimensions: Any) -> zarr.Array[Any]:
+    """Create one array with the codec of the contract."""
+    return root.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        compressors=BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"),
+        fill_value="" if dtype is str else NAN if np.dtype(dtype).kind == "f" else 0,
+        dimension_names=dimensions,
+        chunk_key_encoding={"name": "default", "separator": "."},
+    )
+
+
+def write_columns(root: zarr.Group, rows: list[Row], target: Path) -> None:
+    """Write the (N_spec,) arrays and the index."""
+    columns: dict[str, list[Any]] = {name: [row.metadata[name] for row in rows] for name in METADATA}
+    params = sorted({name for row in rows for name in row.params})
+    for name in params:
+        columns[f"params/{name}"] = [row.params.get(name, NAN) for row in rows]
+    for name in sorted({name for row in rows for name in row.header}):
+        values = [row.header.get(name, "") for row in rows]
+        if any(values):
+            columns[name] = values
+    columns["continuum/method"] = ["none"] * len(rows)
+    length = min(131_072, len(rows))
+    for name, values in columns.items():
+        dtype = str if isinstance(values[0], str) else np.asarray(values).dtype
+        path = name if "/" in name else f"metadata/{name}"
+        array = create(root, path, (len(rows),), (length,), dtype, ("spectrum",))
+        array[:] = np.array(values, object) if dtype is str else np.asarray(values)
+    columns["row_idx"] = list(range(len(rows)))
+    nothing = [NAN] * len(rows)
+    table = {name: columns.get(name, columns.get(f"params/{name}", nothing)) for name in (*INDEX, *params)}
+    pa.parquet.write_table(pa.table(table), target / "index.parquet", compression="zstd")
+
+
+def complete_dates(rows: list[Row]) -> None:
+    """Turn seconds of TAI into UTC, for all spectra at once because astropy is slow with single times."""
+    times = Time([row.metadata["mjd"] for row in rows], format="mjd", scale="tai", precision=3).utc
+    for row, mjd, date in zip(rows, times.mjd.tolist(), times.isot.tolist(), strict=True):
+        row.metadata["mjd"], row.metadata["date_obs"] = mjd, date
+
+
+def main() -> None:
+    """Run the command line."""
+    options = arguments(__doc__, tuple(READERS))
+    cpu, wall = time.process_time(), time.perf_counter()
+    rows = read_all(options.product, source_files(options.source, options.limit), Wanted.load(options.policy))
+    if options.product == "sdss-spec":
+        complete_dates(rows)
+    root = zarr.create_group(str(options.target), zarr_format=3, attributes={"schema_version": "2.0"})
+    for group in ("signal", "continuum", "representations", "params", "metadata"):
+        root.create_group(group)
+    write_cubes(root, rows, options.product)
+    write_columns(root, rows, options.target)
+    zarr.consolidate_metadata(str(options.target))
+    seconds = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
+    if options.report:
+        options.report.write_text(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main()

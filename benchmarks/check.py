@@ -1,0 +1,87 @@
+"""Compare the output of the floor and of the astropy loop with a store of spectral-zarr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import zarr
+from numpy.typing import NDArray
+
+NAMES_THE_WRITER = frozenset({"metadata/reader"})
+CUBES = ("signal", "continuum", "representations")
+
+
+def differing_chunks(ours: Path, floor: Path) -> list[str]:
+    """Chunks of the cubes that are in one store only or have other bytes."""
+    names = {
+        path.relative_to(root).as_posix()
+        for root in (ours, floor)
+        for group in CUBES
+        for path in root.glob(f"{group}/*/c.*.*")
+    }
+    if not names:
+        return ["no chunks"]
+
+    def content(root: Path, name: str) -> bytes | None:
+        return (root / name).read_bytes() if (root / name).exists() else None
+
+    return sorted(name for name in names if content(ours, name) != content(floor, name))
+
+
+def differing_values(ours: Path, other: Path) -> list[str]:
+    """Arrays and index columns that are in one store only or have other values.
+
+    Pixels must be equal; metadata that are computed (a date from seconds of TAI) may differ by rounding.
+    """
+    one, two = arrays(ours), arrays(other)
+    different = sorted(one.keys() ^ two.keys())
+    for name in sorted(one.keys() & two.keys() - NAMES_THE_WRITER):
+        if not equal(one[name][...], two[name][...], exact=name.startswith(CUBES)):
+            different.append(name)
+    index, other_index = (pa.parquet.read_table(store / "index.parquet") for store in (ours, other))
+    if index.column_names != other_index.column_names:
+        return [*different, "index.parquet"]
+    for name in index.column_names:
+        if not equal(np.array(index[name].to_pylist()), np.array(other_index[name].to_pylist()), exact=False):
+            different.append(f"index.parquet:{name}")
+    return different
+
+
+def arrays(store: Path) -> dict[str, Any]:
+    """Every array of a store by path."""
+    return {
+        f"{name}/{array}": value
+        for name, group in zarr.open_group(str(store), mode="r").groups()
+        for array, value in group.arrays()
+    }
+
+
+def equal(one: NDArray[Any], two: NDArray[Any], *, exact: bool) -> bool:
+    """Whether two arrays have equal values, NaN being equal to NaN."""
+    if one.shape != two.shape:
+        return False
+    if one.dtype.kind != "f":
+        return bool((one.astype(object) == two.astype(object)).all())
+    return bool(np.array_equal(one, two, equal_nan=True) if exact else np.allclose(one, two, 1e-12, 0, equal_nan=True))
+
+
+def main() -> None:
+    """Run the command line; the exit code is 1 when anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ours", type=Path)
+    parser.add_argument("--floor", type=Path)
+    parser.add_argument("--astropy-loop", type=Path)
+    options = parser.parse_args()
+    different = differing_chunks(options.ours, options.floor) if options.floor else []
+    different += differing_values(options.ours, options.astropy_loop) if options.astropy_loop else []
+    sys.exit(f"different: {', '.join(different)}" if different else 0)
+
+
+if __name__ == "__main__":
+    main()
