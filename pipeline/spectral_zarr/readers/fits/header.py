@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from functools import lru_cache
+
+import numpy as np
 
 from spectral_zarr.readers.fits.cards import CARD, CardValue, card_text, parse_value, value_text
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
-_HEADS = struct.Struct("8sc71x")
+_HEAD = 9
+_CARDS = np.dtype([("head", f"S{_HEAD}"), ("rest", f"V{CARD - _HEAD}")])
 _CONTINUED = re.compile(rb"^CONTINUE  +'((?:[^']|'')*)'")
 
 
@@ -35,7 +37,7 @@ class Header:
 
     @property
     def index(self) -> dict[str, tuple[int, ...]]:
-        """Keyword (without ``HIERARCH``) to the byte offsets of its cards, in file order."""
+        """Keyword (without ``HIERARCH``) to the byte offsets of its cards; shared between files, never changed."""
         if self._index is None:
             self._index = _index_cards(self.raw)
         return self._index
@@ -110,32 +112,35 @@ class Header:
         return value
 
 
+def _index_cards(raw: bytes) -> dict[str, tuple[int, ...]]:
+    # Files of one survey repeat the same keywords in the same places, so the index of all short ones is kept.
+    short, hierarch = _index_heads(np.frombuffer(raw, _CARDS, len(raw) // CARD)["head"].tobytes())
+    if not hierarch:
+        return short
+    index = dict(short)
+    for offset in hierarch:
+        equals = raw.find(b"=", offset, offset + CARD)
+        if equals >= 0:
+            keyword = _long_keyword(raw[offset + 8 : equals])
+            index[keyword] = (*index[keyword], offset) if keyword in index else (offset,)
+    return index
+
+
+@lru_cache(maxsize=1024)
+def _index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    index: dict[str, tuple[int, ...]] = {}
+    hierarch: list[int] = []
+    for card in range(len(heads) // _HEAD):
+        head = heads[card * _HEAD : (card + 1) * _HEAD]
+        if head.startswith(b"HIERARCH"):
+            hierarch.append(card * CARD)
+        elif head.endswith(b"="):
+            keyword = head[:8].decode("latin-1").rstrip().upper()
+            if keyword not in _COMMENTARY:
+                index[keyword] = (*index.get(keyword, ()), card * CARD)
+    return index, tuple(hierarch)
+
+
 @lru_cache(maxsize=16384)
 def _long_keyword(text: bytes) -> str:
     return text.decode("latin-1").strip().upper()
-
-
-@lru_cache(maxsize=4096)
-def _short_keyword(head: bytes) -> str:
-    return head.decode("latin-1").rstrip().upper()
-
-
-def _index_cards(raw: bytes) -> dict[str, tuple[int, ...]]:
-    index: dict[str, tuple[int, ...]] = {}
-    offset = -CARD
-    for head, indicator in _HEADS.iter_unpack(raw[: len(raw) // CARD * CARD]):
-        offset += CARD
-        if head == b"HIERARCH":
-            equals = raw.find(b"=", offset, offset + CARD)
-            if equals < 0:
-                continue
-            keyword = _long_keyword(raw[offset + 8 : equals])
-        elif indicator != b"=":
-            continue
-        else:
-            keyword = _short_keyword(head)
-        if keyword in index:
-            index[keyword] = (*index[keyword], offset)
-        elif keyword not in _COMMENTARY:
-            index[keyword] = (offset,)
-    return index
