@@ -25,19 +25,14 @@ from layout import FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape
 NAN = float("nan")
 MISSING = frozenset({"NULL", "None", "nan", "NaN", "INDEF", "N/A", "-999", "-9999", "-999.0", "-9999.0"})
 
-METADATA: dict[str, Any] = {
-    **dict.fromkeys(("spec_id", "source_type", "instrument", "date_obs", "gaia_id", "gaia_dr", "simulator"), ""),
-    **dict.fromkeys(("snr_method", "wavelength_medium", "velocity_frame", "object", "object_id", "program_id"), ""),
-    **dict.fromkeys(("flux_calibration", "params_source", "source_file", "source_sha256"), ""),
-    **dict.fromkeys(("snr", "berv", "rv_applied", "ra", "dec", "exptime", "airmass", "mjd"), NAN),
-    **dict.fromkeys(("wave_min", "wave_max"), NAN),
-    "resolving_power": np.float32(NAN),
-    "flux_type": "flux",
-    "reader": "astropy-loop@1",
-    **dict.fromkeys(("n_pix_valid", "pix_offset", "source_hdu", "source_row"), np.int32(0)),
-    "source_size": np.int64(0),
+UNKNOWN: dict[str, Any] = {
+    "text": "",
+    "float64": NAN,
+    "float32": np.float32(NAN),
+    "int64": np.int64(0),
+    "int32": np.int32(0),
 }
-"""Default of every metadata field; its type is the type of the array."""
+"""Value of a metadata field that the file does not give, by the kind of the field."""
 
 INDEX = (
     *("spec_id", "source_type", "teff", "logg", "feh", "instrument", "simulator", "snr", "row_idx"),
@@ -176,9 +171,12 @@ def read_apstar(hdus: fits.HDUList, wanted: Wanted) -> Row:
         flux[run] = sigma[run] = np.nan
     star = header["OBJID"].strip()
     grid = 10.0 ** (header["CRVAL1"] + header["CDELT1"] * np.array([0.0, flux.size - 1.0]))
+    single = header["NVISITS"] == 1
     metadata = {
         "spec_id": f"apogee-{header['TELESCOP'].strip()}-{header['FIELD'].strip()}-{star}",
-        "source_type": "stacked" if header["NVISITS"] > 1 else "observed",
+        "source_type": "observed" if single else "stacked",
+        "date_obs": header["DATE1"].strip() if single else "",
+        "mjd": header["JD1"] - 2400000.5 if single else NAN,
         "instrument": "APOGEE",
         "object": star,
         "object_id": star,
@@ -208,11 +206,13 @@ READERS: dict[str, Callable[[fits.HDUList, Wanted], Row]] = {
 def read_all(product: str, paths: list[str], wanted: Wanted) -> list[Row]:
     """Every file, one after another; the bytes are read once, because the checksum needs them too."""
     rows = []
+    unknown = {name: UNKNOWN[kind] for name, kind in wanted.metadata.items()}
+    unknown |= {"source_type": "observed", "flux_type": "flux", "reader": "astropy-loop@1"}
     for path in paths:
         data = Path(path).read_bytes()
         with fits.open(io.BytesIO(data), memmap=False) as hdus:
             row = READERS[product](hdus, wanted)
-        row.metadata = {**METADATA, "source_type": "observed", **row.metadata}
+        row.metadata = {**unknown, **row.metadata}
         row.metadata["n_pix_valid"] = np.int32(np.count_nonzero(np.isfinite(row.arrays[FLUX])))
         row.metadata["source_file"], row.metadata["source_hdu"] = Path(path).name, np.int32(1)
         row.metadata["source_size"], row.metadata["source_sha256"] = len(data), hashlib.sha256(data).hexdigest()
@@ -266,7 +266,7 @@ def create(root: zarr.Group, name: str, shape: Any, chunks: Any, dtype: Any, dim
 
 def write_columns(root: zarr.Group, rows: list[Row], target: Path) -> None:
     """Write the (N_spec,) arrays and the index."""
-    columns: dict[str, list[Any]] = {name: [row.metadata[name] for row in rows] for name in METADATA}
+    columns: dict[str, list[Any]] = {name: [row.metadata[name] for row in rows] for name in rows[0].metadata}
     params = sorted({name for row in rows for name in row.params})
     for name in params:
         columns[f"params/{name}"] = [row.params.get(name, NAN) for row in rows]

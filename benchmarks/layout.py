@@ -18,7 +18,7 @@ FLUX, UNCERTAINTY, WAVELENGTH = "signal/flux_raw", "signal/uncertainty_raw", "si
 
 @dataclass
 class Wanted:
-    """The cards that a product projects, as `policy.py` wrote them down.
+    """The cards that a product projects and the fields of a spectrum, as `policy.py` wrote them down.
 
     The patterns are those of the reader, but neither contender may spend time on importing the package.
     """
@@ -27,6 +27,7 @@ class Wanted:
     deny: re.Pattern[str]
     literal: frozenset[str]
     columns: dict[int, frozenset[str]]
+    metadata: dict[str, str]
 
     @classmethod
     def load(cls, path: Path) -> Wanted:
@@ -37,6 +38,7 @@ class Wanted:
             re.compile("|".join(f"(?:{pattern})" for pattern in policy["deny"])),
             frozenset(policy["literal"]),
             {int(hdu): frozenset(keywords) for hdu, keywords in policy["columns"].items()},
+            policy["metadata"],
         )
 
     def __call__(self, hdu: int, keyword: str) -> bool:

@@ -1,4 +1,4 @@
-"""Write the header policy of a reader as JSON, for contenders that must not import the package."""
+"""Write the header policy of a reader and the metadata fields as JSON, for contenders that do without the package."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from spectral_zarr.contract.schema import METADATA
 from spectral_zarr.readers import readers
 from spectral_zarr.readers.fits.projection import COMMON_ALLOW, COMMON_DENY
 
@@ -15,7 +16,7 @@ COLUMNS_USED = {"sdss-spec": 3, "harps-adp": 3, "uves-adp": 3, "apstar": 0}
 
 
 def policy(product: str) -> dict[str, object]:
-    """Patterns and keywords of one product."""
+    """Patterns and keywords of one product, and the kind of every metadata field."""
     own = next(reader.policy for reader in readers() if reader.name == READERS[product])
     numbers = range(1, COLUMNS_USED[product] + 1)
     return {
@@ -23,6 +24,7 @@ def policy(product: str) -> dict[str, object]:
         "deny": [*COMMON_DENY, *own.deny],
         "literal": [word for pattern in own.allow for word in pattern.split("|")],
         "columns": {1: [f"{stem}{number}" for stem in ("TTYPE", "TUNIT", "TUCD") for number in numbers]},
+        "metadata": {field.name: field.kind for field in METADATA},
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from spectral_zarr.errors import ClusterLost
@@ -58,12 +60,14 @@ class DeferredExecutor:
         return self._opened.map(function, chain(first, waiting))
 
     def _open(self, cluster: str) -> Executor:
-        from spectral_zarr.cluster import open_executor
+        from spectral_zarr.cluster import SerialExecutor, open_executor
 
-        if cluster != "serial":
-            self._note("starting workers" if cluster == "local" else f"connecting to {cluster}")
+        if cluster == "serial":
+            return SerialExecutor()
+        self._note("starting workers" if cluster == "local" else f"connecting to {cluster}")
         try:
-            return open_executor(cluster, self._wanted)
+            with _uninterrupted():
+                return open_executor(cluster, self._wanted)
         except OSError as error:
             raise ClusterLost(f"no scheduler answers: {error}; check that it runs", path=cluster) from error
 
@@ -80,6 +84,34 @@ class DeferredExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals wait until the workers are up, and keep Ctrl-C from ever reaching them.
+
+    A half-started cluster cannot be closed. A terminal sends Ctrl-C to every process, and workers that die of it
+    print tracebacks while the driver asks them to leave; the threads and processes started here inherit the mask.
+    """
+    from multiprocessing import resource_tracker
+
+    arrived: list[int] = []
+
+    def remember(signum: int, frame: FrameType | None) -> None:
+        arrived.append(signum)
+
+    # The first process of multiprocessing is its resource tracker, and starting that one would lift the mask.
+    resource_tracker.ensure_running()
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for number, action in before.items():
+            signal.signal(number, action)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 class LentExecutor:

@@ -36,6 +36,7 @@ def _shown(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+@cache
 def _console(stream: IO[str]) -> Console:
     from rich.console import Console
 
@@ -43,13 +44,11 @@ def _console(stream: IO[str]) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-@cache
 def results() -> Console:
     """Standard output, for what was asked for."""
     return _console(sys.stdout)
 
 
-@cache
 def messages() -> Console:
     """Standard error, for progress and errors."""
     return _console(sys.stderr)
@@ -60,8 +59,6 @@ def forgiving_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    results.cache_clear()
-    messages.cache_clear()
 
 
 def print_json(value: Any) -> None:
@@ -85,7 +82,7 @@ def size(nbytes: float) -> str:
         if abs(nbytes) < 999.5 or unit == "TB":
             break
         nbytes /= 1000
-    return f"{nbytes:.0f} {unit}" if unit == "B" or abs(nbytes) >= 99.5 else f"{nbytes:.3g} {unit}"
+    return f"{nbytes:.0f} {unit}" if unit == "B" or abs(nbytes) >= 99.95 else f"{nbytes:.1f} {unit}"
 
 
 def duration(seconds: float) -> str:
@@ -101,8 +98,7 @@ def duration(seconds: float) -> str:
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun: ``1 file``, ``2,000 files``."""
-    plural = noun if number == 1 or noun.endswith(("a", "s")) else noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {plural}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(values: Iterable[object], most: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""A survey of source files without writing: which products they are, on which grids, what they lack, what is refused."""
+"""A survey of source files without writing: products, grids, missing fields and rejections."""
 
 from __future__ import annotations
 

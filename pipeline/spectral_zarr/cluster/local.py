@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -72,6 +73,7 @@ def local_executor(workers: int = 0) -> DaskExecutor:
         memory_limit=MEMORY_LIMIT // count,
         security=Security.temporary(),
         protocol="tls",
-        silence_logs=40,
+        # What matters comes as an exception; the rest is the noise of workers that are told to leave while they work.
+        silence_logs=logging.CRITICAL,
     )
     return DaskExecutor(Client(cluster), cluster, workers=count)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
 from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
+from spectral_zarr.store.arrow import numbers, texts, to_numpy
 from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
 from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import translated
@@ -55,7 +56,7 @@ def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -
 def _values(column: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
     if dtype == "text":
         return np.array(column.to_pylist(), dtype=object)
-    return np.asarray(column.to_numpy(), dtype=dtype)
+    return to_numpy(column).astype(dtype, copy=False)
 
 
 class IndexWriter:
@@ -82,11 +83,11 @@ class IndexWriter:
         columns: dict[str, Any] = {}
         for name in (*schema.INDEX_COLUMNS, "row_idx", *schema.INDEX_EXTRA, *self._params):
             if name == "row_idx":
-                columns[name] = pa.array(np.arange(self._rows, self._rows + n, dtype=np.int64))
+                columns[name] = numbers(np.arange(self._rows, self._rows + n, dtype=np.int64))
             elif name in table.column_names:
                 columns[name] = table[name]
             else:
-                columns[name] = pa.array(np.full(n, np.nan))
+                columns[name] = numbers(np.full(n, np.nan))
         self._pending.append(pa.table(columns))
         self._rows += n
         self._pending_rows += n
@@ -116,11 +117,11 @@ def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
     rows = sorted(rejections, key=lambda r: (r.name.encode(), r.hdu, r.row, r.code))
     table = pa.table(
         {
-            "code": pa.array([r.code for r in rows], pa.string()),
-            "source_file": pa.array([r.name for r in rows], pa.string()),
-            "hdu": pa.array([r.hdu for r in rows], pa.int32()),
-            "row": pa.array([r.row for r in rows], pa.int32()),
-            "reason": pa.array([r.reason for r in rows], pa.string()),
+            "code": texts([r.code for r in rows]),
+            "source_file": texts([r.name for r in rows]),
+            "hdu": numbers(np.array([r.hdu for r in rows], np.int32)),
+            "row": numbers(np.array([r.row for r in rows], np.int32)),
+            "reason": texts([r.reason for r in rows]),
         }
     )
     with translated(path):
@@ -129,7 +130,7 @@ def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
 
 def has_text(column: pa.ChunkedArray) -> bool:
     """Whether any value of a text column is not ''."""
-    return bool(pc.any(pc.not_equal(column, "")).as_py())
+    return bool((pc.max(pc.binary_length(column)).as_py() or 0) > 0)
 
 
 def has_number(column: pa.ChunkedArray) -> bool:

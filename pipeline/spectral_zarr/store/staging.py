@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import StagedFile
+from spectral_zarr.store.arrow import lists
 from spectral_zarr.store.fsops import translated, write_stream_durable
 
 FLUSH_BYTES = 16 << 20
@@ -84,20 +85,12 @@ class PixelWriter:
     def _flush(self) -> None:
         if not self._pending:
             return
-        columns = [_ragged([row.get(name) for row in self._pending], name) for name in PIXEL_COLUMNS]
+        columns = [
+            lists([row.get(name) for row in self._pending], "<f8" if name == "wavelength" else "<f4")
+            for name in PIXEL_COLUMNS
+        ]
         self._writer.write_batch(pa.record_batch(columns, schema=_PIXELS))
         self._pending, self._pending_bytes = [], 0
-
-
-def _ragged(rows: Sequence[NDArray[Any] | None], name: str) -> pa.Array:
-    dtype = np.dtype(np.float64 if name == "wavelength" else np.float32)
-    lengths = [0 if row is None else row.size for row in rows]
-    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    present = [row for row in rows if row is not None]
-    values = np.concatenate(present) if present else np.zeros(0, dtype)
-    mask = pa.array([row is None for row in rows]) if len(present) < len(rows) else None
-    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values.astype(dtype, copy=False)), mask=mask)
 
 
 def write_columns(path: Path, table: pa.Table) -> StagedFile:
@@ -182,12 +175,14 @@ def _locate(path: Path) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]
             for name in PIXEL_COLUMNS:
                 rows = piece.column(name)
                 width = 8 if name == "wavelength" else 4
-                bounds = np.asarray(rows.offsets, dtype=np.int64)
+                known, offsets, *_ = rows.buffers()
+                bounds = np.frombuffer(offsets, np.int64, len(rows) + 1).copy()
                 buffer = rows.values.buffers()[1]
                 first = buffer.address - base if buffer is not None else 0
                 places = first + bounds[:-1] * width
                 if rows.null_count:
-                    places = np.where(np.asarray(rows.is_valid()), places, -1)
+                    bits = np.unpackbits(np.frombuffer(known, np.uint8), count=len(rows), bitorder="little")
+                    places = np.where(bits, places, -1)
                 found[name].append((places, np.diff(bounds)))
     empty = np.zeros(0, dtype=np.int64)
     return {

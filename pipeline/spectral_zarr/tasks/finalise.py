@@ -12,6 +12,7 @@ from spectral_zarr.contract import schema
 from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BlockReceipt, BuildPlan, ChunkReceipt
 from spectral_zarr.store.arrays import column_specs
+from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.audit import open_group
 from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
 from spectral_zarr.store.create import ArraySpec
@@ -79,7 +80,7 @@ def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:
             continue
         table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", wanted)
         if batch.excluded:
-            table = table.take(pa.array(kept_rows(batch)))
+            table = table.take(numbers(np.array(kept_rows(batch), np.int64)))
         pending.append(_complete(table, wanted, plan))
         rows += table.num_rows
         while rows >= schema.ARRAYS_1D_CHUNK:
@@ -97,13 +98,13 @@ def _complete(table: pa.Table, wanted: list[str], plan: BuildPlan) -> pa.Table:
     columns = {
         name: table[name]
         if name in present
-        else pa.array([float("nan")] * n if name.startswith(PARAM_PREFIX) else [""] * n)
+        else (numbers(np.full(n, np.nan)) if name.startswith(PARAM_PREFIX) else texts([""] * n))
         for name in wanted
     }
     grid = plan.wavelength.grid
     if plan.wavelength.kind == "lattice" and grid is not None and grid.first is not None:
         first = grid.first
-        columns["pix_offset"] = pa.array([k - first for k in table["grid_first"].to_pylist()], pa.int32())
+        columns["pix_offset"] = numbers(np.array([k - first for k in table["grid_first"].to_pylist()], np.int32))
     del columns["grid_first"]
     return pa.table(columns)
 

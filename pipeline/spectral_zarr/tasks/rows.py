@@ -7,37 +7,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.contract.schema import METADATA
 from spectral_zarr.model import Observation
+from spectral_zarr.store.arrow import flags, integers_or_null, numbers, texts
 from spectral_zarr.transforms import Prepared
 
 HEADER_PREFIX, PARAM_PREFIX = "header:", "param:"
 
-_ARROW = {
-    "text": pa.string(),
-    "float64": pa.float64(),
-    "float32": pa.float32(),
-    "int64": pa.int64(),
-    "int32": pa.int32(),
-}
 _GRID = (
-    ("grid_scale", pa.string()),
-    ("grid_start", pa.float64()),
-    ("grid_step", pa.float64()),
-    ("grid_first", pa.int64()),
-    ("grid_digest", pa.string()),
-    ("n_pix", pa.int64()),
-    ("flux_unit", pa.string()),
-    ("flux_unit_original", pa.string()),
-    ("continuum_method", pa.string()),
-    ("has_uncertainty", pa.bool_()),
-    ("has_continuum", pa.bool_()),
-    ("has_normalized", pa.bool_()),
+    ("grid_scale", "text"),
+    ("grid_start", "float64"),
+    ("grid_step", "float64"),
+    ("grid_first", "int64 or null"),
+    ("grid_digest", "text"),
+    ("n_pix", "int64"),
+    ("flux_unit", "text"),
+    ("flux_unit_original", "text"),
+    ("continuum_method", "text"),
+    ("has_uncertainty", "flag"),
+    ("has_continuum", "flag"),
+    ("has_normalized", "flag"),
 )
-_FIXED = (*((field.name, _ARROW[field.kind]) for field in METADATA), *_GRID)
+_FIXED = (*((field.name, str(field.kind)) for field in METADATA), *_GRID)
 _OBSERVED = tuple(field.name for field in fields(Observation))
 
 
@@ -108,15 +103,25 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
 
 def rows_table(rows: list[Row]) -> pa.Table:
     """Columns of a batch; header and parameter columns are sorted, absent text is '' and numbers NaN."""
-    arrays = [pa.array([row.values[name] for row in rows], kind) for name, kind in _FIXED]
+    arrays = [_column([row.values[name] for row in rows], kind) for name, kind in _FIXED]
     names = [name for name, _ in _FIXED]
     for key in _union(row.header for row in rows):
-        arrays.append(pa.array([row.header.get(key, "") for row in rows], pa.string()))
+        arrays.append(texts([row.header.get(key, "") for row in rows]))
         names.append(header_column(key))
     for name in _union(row.params for row in rows):
-        arrays.append(pa.array([row.params.get(name, math.nan) for row in rows], pa.float64()))
+        arrays.append(numbers(np.array([row.params.get(name, math.nan) for row in rows], np.float64)))
         names.append(PARAM_PREFIX + name)
     return pa.table(arrays, names=names)
+
+
+def _column(values: list[Any], kind: str) -> pa.Array:
+    if kind == "text":
+        return texts(values)
+    if kind == "flag":
+        return flags(values)
+    if kind == "int64 or null":
+        return integers_or_null(values)
+    return numbers(np.array(values, kind))
 
 
 def _union(mappings: Iterable[dict[Any, Any]]) -> list[Any]:

@@ -1,0 +1,63 @@
+"""Arrow arrays on their buffers: `pyarrow.array` would make every worker import pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+_NUMPY = {"double": "<f8", "float": "<f4", "int64": "<i8", "int32": "<i4"}
+
+
+def numbers(values: NDArray[Any]) -> pa.Array:
+    """A number array on the memory of a contiguous NumPy array."""
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [None, pa.py_buffer(values)])
+
+
+def texts(values: Sequence[str]) -> pa.Array:
+    """A string array; what UTF-8 cannot encode becomes '?'."""
+    encoded = [value.encode("utf-8", "replace") for value in values]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(value) for value in encoded], out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def flags(values: Sequence[bool]) -> pa.Array:
+    """A boolean array."""
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _bits(values)])
+
+
+def integers_or_null(values: Sequence[int | None]) -> pa.Array:
+    """An int64 array with null for None."""
+    data = np.array([0 if value is None else value for value in values], np.int64)
+    known = _bits([value is not None for value in values])
+    return pa.Array.from_buffers(pa.int64(), len(values), [known, pa.py_buffer(data)])
+
+
+def lists(rows: Sequence[NDArray[Any] | None], dtype: str) -> pa.Array:
+    """A large_list array of one-dimensional arrays, null for None."""
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([0 if row is None else row.size for row in rows], out=offsets[1:])
+    present = [row for row in rows if row is not None]
+    values = np.concatenate(present, dtype=dtype) if present else np.zeros(0, dtype)
+    child = numbers(values)
+    known = None if len(present) == len(rows) else _bits([row is not None for row in rows])
+    return pa.Array.from_buffers(pa.large_list(child.type), len(rows), [known, pa.py_buffer(offsets)], children=[child])
+
+
+def to_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Numbers of a column without nulls."""
+    pieces = [
+        np.frombuffer(chunk.buffers()[1], _NUMPY[str(chunk.type)], chunk.offset + len(chunk))[chunk.offset :]
+        for chunk in column.chunks
+    ]
+    return np.concatenate(pieces)
+
+
+def _bits(values: Sequence[bool]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(np.asarray(values, np.bool_), bitorder="little"))

@@ -1,0 +1,94 @@
+"""Every benchmark runs once on a few small files and writes what it should; nothing here looks at seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def generate(directory: Path, product: str, count: int, n_pix: int) -> Path:
+    source = directory / "source"
+    done = run("generate.py", product, str(count), source, "--n-pix", str(n_pix))
+    assert done.returncode == 0, done.stderr
+    assert len(list(source.iterdir())) == count
+    return source
+
+
+# One product of every kind of wavelength axis: a slice of a lattice (short and long), a grid per file, one grid.
+@pytest.mark.parametrize(
+    ("product", "count", "n_pix"),
+    [("sdss-spec", 24, 600), ("harps-adp", 3, 12_000), ("uves-adp", 3, 2_000), ("apstar", 3, 600)],
+)
+def test_contenders_write_what_ours_writes(tmp_path: Path, product: str, count: int, n_pix: int) -> None:
+    source = generate(tmp_path, product, count, n_pix)
+    variants = ("ours-serial", "floor", "astropy-loop")
+    done = run(
+        "ingest.py",
+        *(
+            product,
+            source,
+            "--check",
+            "--rounds",
+            "1",
+            "--marginal",
+            "8" if count > 8 else "0",
+            "--variants",
+            *variants,
+        ),
+        *("--work", tmp_path, "--json", tmp_path / "report.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["n_spectra"] == count
+    assert [row["variant"] for row in report["summary"]] == list(variants)
+    assert {"ours-serial / floor", "astropy-loop / ours-serial"} <= report["ratios"].keys()
+
+
+def test_local_cluster_is_measured_with_its_workers(tmp_path: Path) -> None:
+    source = generate(tmp_path, "sdss-spec", 4, 600)
+    done = run(
+        "ingest.py",
+        *("sdss-spec", source, "--rounds", "1", "--variants", "ours-serial", "ours-local"),
+        *("--work", tmp_path, "--json", tmp_path / "report.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    serial, local = json.loads((tmp_path / "report.json").read_text())["summary"]
+    assert local["peak_tree_mb"] > 2 * serial["peak_process_mb"], "driver and two workers live at the same time"
+
+
+def test_check_finds_a_changed_chunk(tmp_path: Path) -> None:
+    source = generate(tmp_path, "sdss-spec", 4, 600)
+    policy, ours, floor = tmp_path / "policy.json", tmp_path / "ours.zarr", tmp_path / "floor"
+    for script, *arguments in (
+        ("policy.py", "sdss-spec", policy),
+        ("ours.py", source, ours),
+        ("floor.py", "sdss-spec", source, floor, "--policy", policy),
+    ):
+        done = run(script, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert run("check.py", ours, "--floor", floor).returncode == 0
+    chunk = floor / "signal" / "flux_raw" / "c.0.0"
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"\0")
+    done = run("check.py", ours, "--floor", floor)
+    assert done.returncode == 1
+    assert "signal/flux_raw/c.0.0" in done.stderr
+
+
+def test_a_failing_contender_ends_the_comparison(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "spec-0001-50000-0001.fits").write_bytes(b"no FITS file")
+    done = run("ingest.py", "sdss-spec", source, "--rounds", "1", "--variants", "ours-serial", "--work", tmp_path)
+    assert done.returncode == 1
+    assert "not-fits" in done.stderr or "SIMPLE" in done.stderr
