@@ -33,6 +33,7 @@ def generate(directory: Path, product: str, count: int, n_pix: int) -> Path:
 def test_contenders_write_what_ours_writes(tmp_path: Path, product: str, count: int, n_pix: int) -> None:
     source = generate(tmp_path, product, count, n_pix)
     variants = ("ours-serial", "floor", "astropy-loop")
+    n_small = "8" if count > 8 else "0"
     done = run(
         "ingest.py",
         *(
@@ -42,7 +43,7 @@ def test_contenders_write_what_ours_writes(tmp_path: Path, product: str, count: 
             "--rounds",
             "1",
             "--marginal",
-            "8" if count > 8 else "0",
+            n_small,
             "--variants",
             *variants,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ from spectral_zarr.store.fsops import remove_aside, tree_size
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, freeze_plan, read_record, to_json, write_json, write_record
 from spectral_zarr.tasks.fill import fill_block
-from spectral_zarr.tasks.finalise import publish, write_columns
+from spectral_zarr.tasks.finalise import make_durable, publish, write_columns
 from spectral_zarr.tasks.placement import batches_of
 from spectral_zarr.tasks.planning import gather_staged, gather_surveyed
 from spectral_zarr.tasks.sources import make_batches, scan_sources
@@ -156,8 +157,10 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         _fill(paths, plan, executor, observer, journal)
         warnings = _validate(paths, plan, executor, observer)
         executor.close()
-        publish(str(paths.target), plan)
-        write_record(paths.claim, replace(claim, state="published"))
+        make_durable(str(paths.target), plan)
+        with _signals_wait():
+            publish(str(paths.target), plan)
+            write_record(paths.claim, replace(claim, state="published"))
         clear_staging(paths)
     store_files, store_bytes = tree_size(paths.target)
     journal.write("published", rows=plan.n_spec, files=store_files, bytes=store_bytes)
@@ -200,6 +203,17 @@ def _finish(
 def _shown(rejections: tuple[Rejection, ...]) -> str:
     shown = "; ".join(f"{r.name}: {r.code} ({r.reason})" for r in rejections[:3])
     return f"{shown}{'; ...' if len(rejections) > 3 else ''}"
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    # Between the rename and its record, an interruption would be reported although the store is there.
+    signals = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

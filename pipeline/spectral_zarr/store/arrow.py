@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-
 _NUMPY = {"double": "<f8", "float": "<f4", "int64": "<i8", "int32": "<i4"}
 
 

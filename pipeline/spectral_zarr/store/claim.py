@@ -126,6 +126,8 @@ def abort_build(paths: BuildPaths) -> bool:
             raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
         return False
     claim = read_record(paths.claim, Claim)
+    if claim.state == "published" and not paths.tmp.exists():
+        return False
     if claim.state == "building" and owner_lives(claim):
         message = f"process {claim.pid} on {claim.host} is building this store; stop it first"
         raise StagingBusy(message, path=str(paths.tmp))

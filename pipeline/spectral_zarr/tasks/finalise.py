@@ -125,8 +125,17 @@ def _write_grid(paths: BuildPaths, plan: BuildPlan) -> ChunkReceipt:
     return write_wavelength(paths.tmp, values, plan)
 
 
+def make_durable(target: str, plan: BuildPlan) -> None:
+    """Remove what was never finished, record the intent to publish, and sync every file of the store."""
+    paths = BuildPaths.of(target)
+    for partial in paths.tmp.rglob(f"*{PARTIAL}"):
+        partial.unlink()
+    write_record(paths.build / "publish-intent.json", {"plan_sha256": plan.sha256, "target": paths.target.name})
+    sync_tree(paths.tmp)
+
+
 def publish(target: str, plan: BuildPlan) -> None:
-    """Make the store durable, rename it to its final name, and read it back.
+    """Rename a durable store to its final name and read it back.
 
     Parameters
     ----------
@@ -143,10 +152,6 @@ def publish(target: str, plan: BuildPlan) -> None:
         When what is at the target afterwards is not this build.
     """
     paths = BuildPaths.of(target)
-    for partial in paths.tmp.rglob(f"*{PARTIAL}"):
-        partial.unlink()
-    write_record(paths.build / "publish-intent.json", {"plan_sha256": plan.sha256, "target": paths.target.name})
-    sync_tree(paths.tmp)
     rename_new(paths.tmp, paths.target)
     sync_directory(paths.target.parent)
     if open_group(paths.target).attrs.get("plan_sha256") != plan.sha256:

@@ -9,15 +9,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from spectral_zarr.config import Config
+from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import SourceError
 from spectral_zarr.model import Batch, StageReceipt
 from spectral_zarr.plan import Planner
 from spectral_zarr.plan.planner import PLAN_COLUMNS
 from spectral_zarr.readers import find_reader, open_fits
-from spectral_zarr.store.columns import has_number, has_text
+from spectral_zarr.store.columns import has_number
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.staging import StagedPixels, read_columns
-from spectral_zarr.tasks.rows import HEADER_PREFIX, PARAM_PREFIX, header_key
+from spectral_zarr.tasks.rows import PARAM_PREFIX, header_keys
 from spectral_zarr.tasks.stage import Survey
 from spectral_zarr.transforms import prepare
 
@@ -51,7 +52,8 @@ def gather_staged(
 
     planner = Planner(config, load)
     for batch, receipt in zip(batches, receipts, strict=True):
-        _add(planner, batch, read_columns(paths.staged / receipt.columns.name))
+        table = read_columns(paths.staged / receipt.columns.name)
+        _add(planner, batch, table, header_keys(table), table.nbytes)
     return planner
 
 
@@ -73,21 +75,22 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
 
     planner = Planner(config, load)
     for batch in batches:
-        _add(planner, batch, surveys[batch.index].columns)
+        survey = surveys[batch.index]
+        _add(planner, batch, survey.columns, survey.header, survey.nbytes)
     return planner
 
 
-def _add(planner: Planner, batch: Batch, table: pa.Table) -> None:
+def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[HeaderKey], nbytes: int) -> None:
     names = table.column_names
     planner.add(
         batch.index,
         table.select(PLAN_COLUMNS).to_pydict(),
-        [header_key(name) for name in names if name.startswith(HEADER_PREFIX) and has_text(table[name])],
+        header,
         [
             name.removeprefix(PARAM_PREFIX)
             for name in names
             if name.startswith(PARAM_PREFIX) and has_number(table[name])
         ],
-        nbytes=table.nbytes,
+        nbytes=nbytes,
         largest_file=max(file.size for file in batch.files),
     )

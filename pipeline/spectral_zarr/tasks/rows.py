@@ -14,6 +14,7 @@ from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.contract.schema import METADATA
 from spectral_zarr.model import Observation
 from spectral_zarr.store.arrow import flags, integers_or_null, numbers, texts
+from spectral_zarr.store.columns import has_text
 from spectral_zarr.transforms import Prepared
 
 HEADER_PREFIX, PARAM_PREFIX = "header:", "param:"
@@ -64,6 +65,12 @@ def header_key(column: str) -> HeaderKey:
     """Inverse of `header_column`."""
     hdu, occurrence, keyword = column.removeprefix(HEADER_PREFIX).split(":", 2)
     return int(hdu), keyword, int(occurrence)
+
+
+def header_keys(table: pa.Table) -> tuple[HeaderKey, ...]:
+    """Header keys of a staged table with text in some row."""
+    names = (name for name in table.column_names if name.startswith(HEADER_PREFIX))
+    return tuple(header_key(name) for name in names if has_text(table[name]))
 
 
 def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:

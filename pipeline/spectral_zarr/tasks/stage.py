@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from spectral_zarr.config import Config
-from spectral_zarr.contract.naming import SPEC_ID
+from spectral_zarr.contract.naming import SPEC_ID, HeaderKey
 from spectral_zarr.errors import ReaderFailure, SourceError, SpectralZarrError
 from spectral_zarr.model import Batch, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
 from spectral_zarr.readers import HeaderPolicy, Reader, find_reader, open_fits
@@ -19,7 +19,7 @@ from spectral_zarr.store.fsops import sync_directory, write_stream_durable
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, write_columns
-from spectral_zarr.tasks.rows import Place, Row, make_row, rows_table
+from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_keys, make_row, rows_table
 from spectral_zarr.transforms import Prepared, prepare
 
 
@@ -91,18 +91,32 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Columns and rejections of a batch that was parsed and not staged."""
+    """What is known of a batch that was parsed and not staged.
+
+    Attributes
+    ----------
+    columns : Table
+        One row per accepted spectrum, without the header fields.
+    header : tuple of HeaderKey
+        Header keys with text in some spectrum.
+    nbytes : int
+        Bytes of all columns, header fields included.
+    """
 
     batch: int
     columns: pa.Table
     rejections: tuple[Rejection, ...]
+    header: tuple[HeaderKey, ...] = ()
+    nbytes: int = 0
 
 
 def survey_batch(batch: Batch, config: Config) -> Survey:
     """Parse a batch like `stage_batch` and keep its columns only; nothing is written."""
     rejections: list[Rejection] = []
     rows = [row for _, row in _accepted(batch, config, rejections)]
-    return Survey(batch.index, rows_table(rows), tuple(rejections))
+    table = rows_table(rows)
+    kept = [name for name in table.column_names if not name.startswith(HEADER_PREFIX)]
+    return Survey(batch.index, table.select(kept), tuple(rejections), header_keys(table), table.nbytes)
 
 
 def _valid_receipt(proof: Path, staged: Path, sources: str) -> StageReceipt | None:

@@ -35,7 +35,10 @@ def parse_value(card: bytes) -> CardValue:
     str, bool, int, float, complex or None
         None for an undefined or unreadable value. Strings lose trailing blanks.
     """
-    field = card[card.index(b"=") + 1 :]
+    equals = card.find(b"=")
+    if equals < 0:
+        return None
+    field = card[equals + 1 :]
     if _PRINTABLE.match(field):
         if match := _STRING.match(field):
             text: str = match[1].decode("ascii").replace("''", "'").rstrip()
@@ -51,12 +54,17 @@ def parse_value(card: bytes) -> CardValue:
     return _astropy_value(card)
 
 
+def printable(text: bytes) -> str:
+    """Text with '?' for every byte that is not printable ASCII, as astropy reads headers."""
+    return "".join(chr(b) if 0x20 <= b <= 0x7E else "?" for b in text)
+
+
 def _astropy_value(card: bytes) -> CardValue:
     import warnings
 
     from astropy.io import fits
 
-    text = "".join(chr(b) if 0x20 <= b <= 0x7E else "?" for b in card)
+    text = printable(card)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated, Unreadable
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
-from spectral_zarr.readers.fits.table import PLAIN_DTYPES, TableColumn, TableLayout, table_layout
+from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 
 _IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _END = b"END" + b" " * 77
@@ -26,7 +26,10 @@ _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_LEAST_BYTES = 64 << 20
 GZIP_LARGEST_RATIO = 100
+GZIP_MOST_MEMBERS = 1000
+GZIP_PIECE = 1 << 20
 MOST_HDUS = 100_000
+MOST_AXES = 32
 
 
 class Hdu:
@@ -60,7 +63,7 @@ class Hdu:
     @cached_property
     def name(self) -> str:
         """EXTNAME in upper case, '' when absent."""
-        return (self.layout.extname if self.kind == "table" else self.header.text("EXTNAME")).upper()
+        return ((self.layout.extname if self.kind == "table" else "") or self.header.text("EXTNAME")).upper()
 
     @property
     def compressed(self) -> bool:
@@ -115,11 +118,16 @@ class Hdu:
         """Data of one column as a read-only view, through astropy where the column is not plain."""
         if not column.dtype:
             return self._file.reference_data(self.index, column.number - 1)
+        if column.dtype == UNREADABLE:
+            message = f"the scale of column {column.name} cannot be read; fetch the file again"
+            raise CorruptFits(message, path=self._file.name, hdu=self.index)
         rows, row_bytes = self.shape
         dtype = np.dtype(column.dtype)
         if dtype.itemsize == 0:
             return np.zeros(rows, dtype="S1")
         text_or_scalar = column.dtype.startswith("S") or column.repeat == 1
+        if rows == 0:
+            return np.zeros((0,) if text_or_scalar else (0, column.repeat), dtype)
         return np.ndarray(
             (rows,) if text_or_scalar else (rows, column.repeat),
             dtype,
@@ -141,7 +149,8 @@ class Hdu:
         column = self.find(name)
         if column is None or self.n_rows <= row or column.dtype.startswith("S"):
             return float("nan")
-        return float(np.ravel(self.column_data(column)[row])[0])
+        values = np.ravel(self.column_data(column)[row])
+        return float(values[0]) if values.size else float("nan")
 
     def flat_cell(self, name: str, row: int = 0) -> NDArray[Any]:
         """Values of one cell in the order of the file, whatever TDIM says; empty when there is no such column."""
@@ -157,9 +166,14 @@ class Hdu:
 
     def image(self) -> NDArray[Any]:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""
-        plain = all(self.header.get(card) in (None, default) for card, default in (("BSCALE", 1), ("BZERO", 0)))
         if not self.shape:
             raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
+        if len(self.shape) > MOST_AXES:
+            raise CorruptFits(f"an image of {len(self.shape)} axes", path=self._file.name, hdu=self.index)
+        scale = {card: self.header.get(card) for card in ("BSCALE", "BZERO") if card in self.header}
+        if None in scale.values():
+            raise CorruptFits("BSCALE or BZERO cannot be read", path=self._file.name, hdu=self.index)
+        plain = scale.get("BSCALE", 1) == 1 and scale.get("BZERO", 0) == 0
         if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
             if self.compressed:
                 self._refuse_bomb()
@@ -169,9 +183,10 @@ class Hdu:
         return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
 
     def _refuse_bomb(self) -> None:
-        nbytes = abs(self.header.integer("ZBITPIX") or 64) // 8
-        for i in range(self.header.integer("ZNAXIS") or 0):
-            nbytes *= self.header.integer(f"ZNAXIS{i + 1}") or 0
+        n_axes = self.header.integer("ZNAXIS") or 0
+        nbytes = abs(self.header.integer("ZBITPIX") or 64) // 8 if 0 < n_axes <= MOST_AXES else 0
+        for i in range(min(n_axes, MOST_AXES)):
+            nbytes *= max(self.header.integer(f"ZNAXIS{i + 1}") or 0, 0)
         if not 0 < nbytes <= max(GZIP_LEAST_BYTES, GZIP_LARGEST_RATIO * len(self._file.data)):
             message = f"the compressed image declares {nbytes} bytes; unpack it by hand"
             raise CorruptFits(message, path=self._file.name, hdu=self.index)
@@ -274,6 +289,8 @@ def open_fits(path: str, name: str = "") -> FitsFile:
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("not a regular file", path=name)
             raw = _read_all(stream, status.st_size)
+    except ValueError as error:
+        raise Unreadable(f"cannot be opened: {error}", path=name) from error
     except OSError as error:
         if error.errno in (errno.ENFILE, errno.EMFILE, errno.ENOMEM):
             raise
@@ -293,20 +310,25 @@ def _read_all(stream: Any, size: int) -> bytes:
 
 def _gunzip(raw: bytes, name: str) -> bytes:
     limit = max(GZIP_LEAST_BYTES, GZIP_LARGEST_RATIO * len(raw))
-    parts, total, rest = [], 0, raw
-    while rest[:2] == GZIP_MAGIC:
+    parts: list[bytes] = []
+    total = position = members = 0
+    while raw[position : position + 2] == GZIP_MAGIC:
+        members += 1
+        if members > GZIP_MOST_MEMBERS:
+            raise CorruptFits(f"more than {GZIP_MOST_MEMBERS} gzip members", path=name)
         stream = zlib.decompressobj(wbits=31)
-        try:
-            part = stream.decompress(rest, limit - total + 1)
-        except zlib.error as error:
-            raise CorruptFits(f"the gzip stream is damaged: {error}", path=name) from error
-        total += len(part)
-        if total > limit:
-            raise CorruptFits(f"the gzip stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
-        if not stream.eof:
-            raise Truncated("the gzip stream ends early; fetch the file again", path=name)
-        parts.append(part)
-        rest = stream.unused_data
+        while not stream.eof:
+            piece = raw[position : position + GZIP_PIECE]
+            if not piece:
+                raise Truncated("the gzip stream ends early; fetch the file again", path=name)
+            try:
+                parts.append(stream.decompress(piece, limit - total + 1))
+            except zlib.error as error:
+                raise CorruptFits(f"the gzip stream is damaged: {error}", path=name) from error
+            total += len(parts[-1])
+            if total > limit:
+                raise CorruptFits(f"the gzip stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
+            position += len(piece) - len(stream.unused_data)
     return b"".join(parts)
 
 
@@ -319,7 +341,7 @@ def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
     hdus: list[Hdu] = []
     position = 0
     while position < len(data):
-        if hdus and data[position : position + 8] != b"XTENSION":
+        if hdus and data[position : position + 9] != b"XTENSION=":
             if data[position:].strip(b"\0 "):
                 message = "bytes after the last HDU are not an extension; the file is damaged (a text-mode copy?)"
                 raise CorruptFits(message, path=name, hdu=len(hdus))
@@ -347,11 +369,11 @@ def _data_size(header: Header, name: str, hdu: int) -> tuple[int, tuple[int, ...
 
     def integer(position: int, keyword: str) -> int:
         card = raw[position * CARD : (position + 1) * CARD]
-        if card.startswith(f"{keyword:<8}= ".encode()):
-            try:
-                return int(card[10:30])
-            except ValueError:
-                pass  # not in fixed format
+        digits = card[10:30].strip()
+        # Fixed format is the rule and three times faster to read; everything else goes to the card parser.
+        fixed = digits.lstrip(b"-").isdigit() and card[30:31] in (b" ", b"/")
+        if fixed and card.startswith(f"{keyword:<8}= ".encode()):
+            return int(digits)
         value = parse_value(card) if card[:9] == f"{keyword:<8}=".encode() else header.get(keyword)
         if not isinstance(value, int) or isinstance(value, bool):
             raise CorruptFits(f"the card {keyword} is missing or not an integer", path=name, hdu=hdu)
@@ -371,6 +393,6 @@ def _data_size(header: Header, name: str, hdu: int) -> tuple[int, tuple[int, ...
     for axis in axes:
         elements *= axis
     parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if hdu else (0, 1)
-    if parameters < 0 or groups < 0:
+    if parameters < 0 or groups < 1:
         raise CorruptFits(f"PCOUNT = {parameters} and GCOUNT = {groups} are not allowed", path=name, hdu=hdu)
     return bitpix, axes, abs(bitpix) // 8 * groups * (parameters + elements)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from spectral_zarr.readers.fits.cards import CARD, CardValue, card_text, parse_value, value_text
+from spectral_zarr.readers.fits.cards import CARD, CardValue, card_text, parse_value, printable, value_text
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
 _HEAD = 9
@@ -107,7 +107,7 @@ class Header:
             return value
         offset += CARD
         while value.endswith("&") and (match := _CONTINUED.match(self.raw[offset : offset + CARD])):
-            value = value[:-1] + match[1].decode("latin-1").replace("''", "'").rstrip()
+            value = value[:-1] + printable(match[1]).replace("''", "'").rstrip()
             offset += CARD
         return value
 
@@ -117,18 +117,17 @@ def _index_cards(raw: bytes) -> dict[str, tuple[int, ...]]:
     short, hierarch = _index_heads(np.frombuffer(raw, _CARDS, len(raw) // CARD)["head"].tobytes())
     if not hierarch:
         return short
-    index = dict(short)
+    index: dict[str, list[int]] = {}
     for offset in hierarch:
         equals = raw.find(b"=", offset, offset + CARD)
         if equals >= 0:
-            keyword = _long_keyword(raw[offset + 8 : equals])
-            index[keyword] = (*index[keyword], offset) if keyword in index else (offset,)
-    return index
+            index.setdefault(_long_keyword(raw[offset + 8 : equals]), []).append(offset)
+    return short | {keyword: (*short.get(keyword, ()), *offsets) for keyword, offsets in index.items()}
 
 
 @lru_cache(maxsize=1024)
 def _index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-    index: dict[str, tuple[int, ...]] = {}
+    index: dict[str, list[int]] = {}
     hierarch: list[int] = []
     for card in range(len(heads) // _HEAD):
         head = heads[card * _HEAD : (card + 1) * _HEAD]
@@ -137,8 +136,8 @@ def _index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, .
         elif head.endswith(b"="):
             keyword = head[:8].decode("latin-1").rstrip().upper()
             if keyword not in _COMMENTARY:
-                index[keyword] = (*index.get(keyword, ()), card * CARD)
-    return index, tuple(hierarch)
+                index.setdefault(keyword, []).append(card * CARD)
+    return {keyword: tuple(offsets) for keyword, offsets in index.items()}, tuple(hierarch)
 
 
 @lru_cache(maxsize=16384)

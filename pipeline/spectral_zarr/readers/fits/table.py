@@ -10,6 +10,9 @@ from spectral_zarr.readers.fits.header import Header
 
 _TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$")
 _SIZES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
+UNREADABLE = "unreadable"
+"""In place of a dtype: the column is scaled by a card without a value."""
+
 PLAIN_DTYPES = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
 
@@ -83,10 +86,11 @@ def table_layout(raw: bytes) -> TableLayout:
 
 
 def _plain_dtype(header: Header, number: int, kind: str, repeat: int) -> str:
-    if any(f"{card}{number}" in header for card in ("TDIM", "TSCAL", "TZERO")):
-        scale, zero = header.get(f"TSCAL{number}"), header.get(f"TZERO{number}")
-        if f"TDIM{number}" in header or scale not in (None, 1) or zero not in (None, 0):
-            return ""
+    for card, neutral in ((f"TSCAL{number}", 1), (f"TZERO{number}", 0)):
+        if card in header and (value := header.get(card)) != neutral:
+            return UNREADABLE if value is None else ""
+    if f"TDIM{number}" in header:
+        return ""
     if kind == "A":
         return f"S{repeat}"
     return PLAIN_DTYPES.get(kind, "")
