@@ -109,8 +109,8 @@ def _index_facts(path: Path) -> IndexFacts | None:
 
 def read_index(path: Path, columns: list[str]) -> dict[str, list[Any]]:
     """Columns of the index."""
-    columns_read: dict[str, list[Any]] = pa.parquet.read_table(path / INDEX, columns=columns).to_pydict()
-    return columns_read
+    table: dict[str, list[Any]] = pa.parquet.ParquetFile(path / INDEX).read(columns).to_pydict()
+    return table
 
 
 def read_rows(path: Path, array: str, rows: slice) -> NDArray[Any]:

@@ -49,11 +49,14 @@ def fill_block(target: str, task: BlockTask) -> BlockReceipt:
     placed = list(place_rows(paths, plan, task.batches, rows))
     staged = {b.batch: StagedPixels(paths.staged / f"{b.batch:06d}.pixels.arrow") for b in task.batches}
     try:
-        chunks = [
-            receipt
-            for array in plan.arrays
-            for receipt in _fill_array(paths, plan, array, task.block, rows, placed, staged)
-        ]
+        chunks: list[ChunkReceipt] = []
+        buffer = np.empty(0, np.uint8)
+        for array in plan.arrays:
+            shape, dtype = _buffer_shape(plan, array)
+            if buffer.nbytes < shape[0] * shape[1] * dtype.itemsize:
+                buffer = np.empty(shape[0] * shape[1] * dtype.itemsize, np.uint8)
+            view = buffer[: shape[0] * shape[1] * dtype.itemsize].view(dtype).reshape(shape)
+            chunks += _fill_array(paths, plan, array, view, task.block, rows, placed, staged)
     finally:
         for pixels in staged.values():
             pixels.close()
@@ -65,20 +68,25 @@ def fill_block(target: str, task: BlockTask) -> BlockReceipt:
     return receipt
 
 
+def _buffer_shape(plan: BuildPlan, array: str) -> tuple[tuple[int, int], np.dtype[Any]]:
+    dtype = np.dtype(cube_dtype(array))
+    width = buffer_columns(ChunkShape(plan.chunk_rows, plan.chunk_columns), plan.n_pix, dtype.itemsize)
+    return (plan.chunk_rows, width), dtype
+
+
 def _fill_array(
     paths: BuildPaths,
     plan: BuildPlan,
     array: str,
+    buffer: NDArray[Any],
     block: int,
     rows: range,
     placed: list[StagedRow],
     staged: dict[int, StagedPixels],
 ) -> list[ChunkReceipt]:
-    dtype = np.dtype(cube_dtype(array))
     chunk = ChunkShape(plan.chunk_rows, plan.chunk_columns)
-    width = buffer_columns(chunk, plan.n_pix, dtype.itemsize)
+    width = buffer.shape[1]
     receipts: list[ChunkReceipt] = []
-    buffer = np.empty((chunk.rows, width), dtype)
     for left in range(0, plan.n_pix, width):
         buffer.fill(np.nan)
         window = range(left, min(left + width, plan.n_pix))

@@ -152,12 +152,12 @@ def _compare_index(path: Path, facts: StoreFacts, offences: Offences) -> None:
     offences.add("M-04", "metadata/spec_id", repeated)
     if index is None or index.rows != facts.n_spec:
         return
-    for column in schema.INDEX_COLUMNS:
+    table = read_index(path, [column for column in schema.INDEX_COLUMNS if column in index.columns])
+    for column, listed in table.items():
         array = f"params/{column}" if column in ("teff", "logg", "feh") else f"metadata/{column}"
         structure = facts.arrays.get(array)
-        if column in index.columns and structure is not None and structure.shape == (facts.n_spec,):
+        if structure is not None and structure.shape == (facts.n_spec,):
             stored = read_rows(path, array, slice(None)).tolist()
-            listed = read_index(path, [column])[column]
             # NaN equals NaN here, and nothing else differs from itself.
             differs = [i for i, (a, b) in enumerate(zip(stored, listed, strict=True)) if a != b and (a == a or b == b)]
             offences.add("I-02", f"index.parquet:{column}", differs)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated, Unreadable
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
+from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, data_structure
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 
-_IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _END = b"END" + b" " * 77
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
@@ -178,7 +178,7 @@ class Hdu:
             if self.compressed:
                 self._refuse_bomb()
             return self._file.reference_data(self.index)
-        dtype = np.dtype(_IMAGE_DTYPES[self._bitpix])
+        dtype = np.dtype(IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
         return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
 
@@ -332,6 +332,13 @@ def _gunzip(raw: bytes, name: str) -> bytes:
     return b"".join(parts)
 
 
+def _find_card(data: bytes, text: bytes, start: int, stop: int) -> int:
+    found = data.find(text, start, stop)
+    while found >= 0 and (found - start) % CARD:
+        found = data.find(text, found + 1, stop)
+    return found
+
+
 def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
     data, name = file.data, file.name
     if not data:
@@ -348,51 +355,17 @@ def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
             break
         if len(hdus) >= MOST_HDUS:
             raise CorruptFits(f"more than {MOST_HDUS} HDUs", path=name)
-        end = data.find(_END, position)
-        while end >= 0 and (end - position) % CARD:
-            end = data.find(_END, end + 1)
+        end = _find_card(data, _END, position, len(data))
         if end < 0:
             raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
+        if _find_card(data, _END[:8], position, end) >= 0:
+            raise CorruptFits("an END card is damaged; fetch the file again", path=name, hdu=len(hdus))
         header = Header(data[position:end])
         data_start = position + -(-(end + CARD - position) // BLOCK) * BLOCK
-        bitpix, axes, nbytes = _data_size(header, name, len(hdus))
+        bitpix, axes, nbytes = data_structure(header, name, len(hdus))
         if data_start + nbytes > len(data):
             message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
             raise Truncated(message, path=name, hdu=len(hdus))
         hdus.append(Hdu(file, len(hdus), header, bitpix, axes, data_start))
         position = data_start + -(-nbytes // BLOCK) * BLOCK
     return tuple(hdus)
-
-
-def _data_size(header: Header, name: str, hdu: int) -> tuple[int, tuple[int, ...], int]:
-    raw = header.raw
-
-    def integer(position: int, keyword: str) -> int:
-        card = raw[position * CARD : (position + 1) * CARD]
-        digits = card[10:30].strip()
-        # Fixed format is the rule and three times faster to read; everything else goes to the card parser.
-        fixed = digits.lstrip(b"-").isdigit() and card[30:31] in (b" ", b"/")
-        if fixed and card.startswith(f"{keyword:<8}= ".encode()):
-            return int(digits)
-        value = parse_value(card) if card[:9] == f"{keyword:<8}=".encode() else header.get(keyword)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise CorruptFits(f"the card {keyword} is missing or not an integer", path=name, hdu=hdu)
-        return value
-
-    bitpix, n_axes = integer(1, "BITPIX"), integer(2, "NAXIS")
-    if bitpix not in _IMAGE_DTYPES or not 0 <= n_axes <= 999:
-        raise CorruptFits(f"BITPIX = {bitpix} and NAXIS = {n_axes} are not allowed", path=name, hdu=hdu)
-    axes = tuple(integer(3 + i, f"NAXIS{i + 1}") for i in range(n_axes))
-    if any(axis < 0 for axis in axes):
-        raise CorruptFits(f"an axis is negative: {axes}", path=name, hdu=hdu)
-    if not axes:
-        return bitpix, (), 0
-    if axes[0] == 0 and hdu == 0 and header.get("GROUPS") is True:
-        raise CorruptFits("random groups are not spectra", path=name, hdu=hdu)
-    elements = 1
-    for axis in axes:
-        elements *= axis
-    parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if hdu else (0, 1)
-    if parameters < 0 or groups < 1:
-        raise CorruptFits(f"PCOUNT = {parameters} and GCOUNT = {groups} are not allowed", path=name, hdu=hdu)
-    return bitpix, axes, abs(bitpix) // 8 * groups * (parameters + elements)

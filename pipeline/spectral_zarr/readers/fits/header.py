@@ -29,18 +29,24 @@ class Header:
     Where a keyword is repeated, the first card counts, as in astropy.
     """
 
-    __slots__ = ("_index", "raw")
+    __slots__ = ("_heads", "_index", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self._heads: bytes | None = None
         self._index: dict[str, tuple[int, ...]] | None = None
 
     @property
     def index(self) -> dict[str, tuple[int, ...]]:
         """Keyword (without ``HIERARCH``) to the byte offsets of its cards; shared between files, never changed."""
         if self._index is None:
-            self._index = _index_cards(self.raw)
+            self._index, self._heads = _index_cards(self.raw)
         return self._index
+
+    @property
+    def heads(self) -> bytes | None:
+        """The first nine bytes of every card, which tell all keywords; None where there are HIERARCH cards."""
+        return self._heads if self.index else None
 
     def __contains__(self, keyword: str) -> bool:
         return keyword in self.index
@@ -112,21 +118,29 @@ class Header:
         return value
 
 
-def _index_cards(raw: bytes) -> dict[str, tuple[int, ...]]:
+def _index_cards(raw: bytes) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
     # Files of one survey repeat the same keywords in the same places, so the index of all short ones is kept.
-    short, hierarch = _index_heads(np.frombuffer(raw, _CARDS, len(raw) // CARD)["head"].tobytes())
+    heads = np.frombuffer(raw, _CARDS, len(raw) // CARD)["head"].tobytes()
+    short, hierarch = index_heads(heads)
     if not hierarch:
-        return short
+        return short, heads
     index: dict[str, list[int]] = {}
     for offset in hierarch:
         equals = raw.find(b"=", offset, offset + CARD)
         if equals >= 0:
             index.setdefault(_long_keyword(raw[offset + 8 : equals]), []).append(offset)
-    return short | {keyword: (*short.get(keyword, ()), *offsets) for keyword, offsets in index.items()}
+    return short | {keyword: (*short.get(keyword, ()), *offsets) for keyword, offsets in index.items()}, None
 
 
 @lru_cache(maxsize=1024)
-def _index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+def index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """Index of the short keywords, and the byte offsets of the HIERARCH cards.
+
+    Parameters
+    ----------
+    heads : bytes
+        The first nine bytes of every card: keyword and value indicator.
+    """
     index: dict[str, list[int]] = {}
     hierarch: list[int] = []
     for card in range(len(heads) // _HEAD):

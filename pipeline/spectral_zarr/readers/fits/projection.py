@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from spectral_zarr.contract.naming import HeaderKey
-from spectral_zarr.readers.fits.header import Header
+from spectral_zarr.readers.fits.header import Header, index_heads
 
 COMMON_ALLOW = (
     r"OBJECT|OBJNAME|TARGNAME|RA|DEC|RA_TARG|DEC_TARG|EQUINOX|RADE(C)?SYS|EXPTIME|TEXPTIME|EXPOSURE|DATE-OBS|TIME-OBS",
@@ -55,9 +55,22 @@ def _patterns(policy: HeaderPolicy) -> tuple[re.Pattern[str], re.Pattern[str], f
     )
 
 
-@lru_cache(maxsize=256)
-def _decisions(policy: HeaderPolicy) -> dict[str, bool]:
-    return {}
+@lru_cache(maxsize=65536)
+def _wants(policy: HeaderPolicy, keyword: str) -> bool:
+    return policy.wants(keyword)
+
+
+@lru_cache(maxsize=1024)
+def _selected(policy: HeaderPolicy, heads: bytes) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    short, _ = index_heads(heads)
+    return tuple((keyword, offsets) for keyword, offsets in short.items() if policy.wants(keyword))
+
+
+def _wanted(policy: HeaderPolicy, header: Header) -> Iterable[tuple[str, tuple[int, ...]]]:
+    # Headers without HIERARCH cards repeat over a survey, and so does what is projected of them.
+    if header.heads is not None:
+        return _selected(policy, header.heads)
+    return ((keyword, offsets) for keyword, offsets in header.index.items() if _wants(policy, keyword))
 
 
 def project(
@@ -81,18 +94,10 @@ def project(
         (HDU, keyword, occurrence) to text; missing values are ''.
     """
     projected: dict[HeaderKey, str] = {}
-    decisions = _decisions(policy)
     for hdu, header in headers:
-        for keyword, offsets in header.index.items():
-            wanted = decisions.get(keyword)
-            if wanted is None:
-                wanted = decisions[keyword] = policy.wants(keyword)
-            if wanted:
-                if len(offsets) == 1:
-                    projected[hdu, keyword, 1] = header.single_text(offsets[0])
-                else:
-                    for occurrence, text in header.texts(keyword):
-                        projected[hdu, keyword, occurrence] = text
+        for keyword, offsets in _wanted(policy, header):
+            for occurrence, offset in enumerate(offsets, start=1):
+                projected[hdu, keyword, occurrence] = header.single_text(offset)
         for number in list((columns or {}).get(hdu, ()))[:8]:
             for stem in ("TTYPE", "TUNIT", "TUCD"):
                 keyword = f"{stem}{number}"

@@ -1,0 +1,90 @@
+"""The size of an HDU from its mandatory cards, by arithmetic that refuses the impossible before anything is read."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from spectral_zarr.errors import CorruptFits
+from spectral_zarr.readers.fits.cards import CARD, parse_value
+from spectral_zarr.readers.fits.header import Header
+
+IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+
+Structure = tuple[int, tuple[int, ...], int]
+"""BITPIX, axes in FITS order, and bytes of data without padding."""
+
+_USUAL_CARDS = 8 * CARD
+_USUAL_AXES = 3
+
+
+def data_structure(header: Header, name: str, hdu: int) -> Structure:
+    """BITPIX, axes and size of one HDU.
+
+    Parameters
+    ----------
+    header : Header
+        Its cards.
+    name : str
+        File name, for messages.
+    hdu : int
+        Its index.
+
+    Raises
+    ------
+    CorruptFits
+        When a mandatory card is missing, not an integer or out of range.
+    """
+    usual = _usual_structure(header.raw[:_USUAL_CARDS], hdu > 0)
+    if usual is not None:
+        return usual
+
+    def integer(position: int, keyword: str) -> int:
+        card = header.raw[position * CARD : (position + 1) * CARD]
+        value = parse_value(card) if card[:9] == f"{keyword:<8}=".encode() else header.get(keyword)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise CorruptFits(f"the card {keyword} is missing or not an integer", path=name, hdu=hdu)
+        return value
+
+    bitpix, n_axes = integer(1, "BITPIX"), integer(2, "NAXIS")
+    if bitpix not in IMAGE_DTYPES or not 0 <= n_axes <= 999:
+        raise CorruptFits(f"BITPIX = {bitpix} and NAXIS = {n_axes} are not allowed", path=name, hdu=hdu)
+    axes = tuple(integer(3 + i, f"NAXIS{i + 1}") for i in range(n_axes))
+    if any(axis < 0 for axis in axes):
+        raise CorruptFits(f"an axis is negative: {axes}", path=name, hdu=hdu)
+    if not axes:
+        return bitpix, (), 0
+    if axes[0] == 0 and hdu == 0 and header.get("GROUPS") is True:
+        raise CorruptFits("random groups are not spectra", path=name, hdu=hdu)
+    parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if hdu else (0, 1)
+    if parameters < 0 or groups < 1:
+        raise CorruptFits(f"PCOUNT = {parameters} and GCOUNT = {groups} are not allowed", path=name, hdu=hdu)
+    return bitpix, axes, _size(bitpix, axes, parameters, groups)
+
+
+@lru_cache(maxsize=8192)
+def _usual_structure(head: bytes, extension: bool) -> Structure | None:
+    # The cards of a survey begin with the same bytes in most files; everything unusual takes the careful way.
+    def integer(position: int, keyword: str) -> int | None:
+        card = head[position * CARD : (position + 1) * CARD]
+        digits = card[10:30].strip()
+        fixed = digits.isdigit() or (digits[:1] == b"-" and digits[1:].isdigit())
+        usual = fixed and card.startswith(f"{keyword:<8}= ".encode()) and card[30:31] in (b" ", b"/")
+        return int(digits) if usual else None
+
+    bitpix, n_axes = integer(1, "BITPIX"), integer(2, "NAXIS")
+    if bitpix not in IMAGE_DTYPES or n_axes is None or not 0 <= n_axes <= _USUAL_AXES:
+        return None
+    if n_axes == 0:
+        return bitpix, (), 0
+    axes = tuple(integer(3 + i, f"NAXIS{i + 1}") or 0 for i in range(n_axes))
+    parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if extension else (0, 1)
+    if min(axes) <= 0 or parameters is None or parameters < 0 or groups != 1:
+        return None
+    return bitpix, axes, _size(bitpix, axes, parameters, 1)
+
+
+def _size(bitpix: int, axes: tuple[int, ...], parameters: int, groups: int) -> int:
+    elements = 1
+    for axis in axes:
+        elements *= axis
+    return abs(bitpix) // 8 * groups * (parameters + elements)
