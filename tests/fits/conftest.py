@@ -122,7 +122,9 @@ def rule_text(value: Any) -> str:
         text = repr(value) if math.isfinite(value) else ""
     else:
         text = str(value).rstrip() if isinstance(value, str) else str(value)
-    return "" if text in {"NULL", "None", "nan", "NaN", "INDEF", "N/A"} or re.fullmatch(r"-9999?(\.0*)?", text) else text
+    return (
+        "" if text in {"NULL", "None", "nan", "NaN", "INDEF", "N/A"} or re.fullmatch(r"-9999?(\.0*)?", text) else text
+    )
 
 
 def card_texts(header: fits.Header) -> dict[str, list[str]]:
@@ -142,12 +144,16 @@ def card_texts(header: fits.Header) -> dict[str, list[str]]:
     return texts
 
 
+def texts(values: Any) -> list[str]:
+    """The elements as text without padding; astropy leaves bytes where they are not ASCII."""
+    return [(v.decode("latin-1") if isinstance(v, bytes) else str(v)).rstrip() for v in values.reshape(-1).tolist()]
+
+
 def same_array(ours: Any, theirs: Any) -> bool:
     """Whether two arrays agree in shape, kind and every bit of their values; text is compared without its padding."""
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     if ours.dtype.kind == "S":
-        text = [value.decode("latin-1").rstrip() for value in ours.reshape(-1).tolist()]
-        return ours.shape == theirs.shape and text == [str(value).rstrip() for value in theirs.reshape(-1).tolist()]
+        return ours.shape == theirs.shape and texts(ours) == texts(theirs)
     if ours.dtype == object or theirs.dtype == object:
         pairs = zip(ours.reshape(-1), theirs.reshape(-1), strict=True)
         return ours.shape == theirs.shape and all(same_array(a, b) for a, b in pairs)

@@ -73,7 +73,6 @@ class TestColumns:
     @pytest.mark.parametrize(
         ("format_", "array", "extra"),
         [
-            ("I", np.array([11.0, 8.5, 1010.0]), {"bscale": 0.5, "bzero": 10.0}),
             ("J", np.array([0, 1, 2**32 - 1], "u4"), {"bzero": 2**31}),
             ("I", np.array([0, 1, 65535], "u2"), {"bzero": 2**15}),
             ("K", np.array([0, 1, 2**64 - 1], "u8"), {"bzero": 2**63}),
@@ -94,6 +93,13 @@ class TestColumns:
         table = fits.BinTableHDU.from_columns([fits.Column("C1", format_, array=array, **extra)])
         file = compare_columns(written(table))
         assert len(file.hdus[1].column("c1")) == 3
+
+    @pytest.mark.parametrize(
+        ("scale", "zero"), [("0.5", "10.0"), ("1.0", "10.0"), ("-2", "0.0"), ("1.0", "32768"), ("1.0", "0.0")]
+    )
+    def test_with_a_scale_are_those_of_astropy(self, scale: str, zero: str) -> None:
+        rows = np.array([1, -2, 30000], ">i2").tobytes()
+        compare_columns(EMPTY_PRIMARY + table_hdu(["1I"], 2, rows, extra=[f"TSCAL1  = {scale}", f"TZERO1  = {zero}"]))
 
     def test_of_equal_names_are_found_by_the_first(self) -> None:
         rows = np.array([[1.0, 2.0]], ">f4").tobytes()
@@ -121,7 +127,9 @@ class TestColumns:
         assert hdu.cell_text("C1", 2) == ""
 
     def test_with_dimensions_give_the_cell_in_the_order_of_the_file(self) -> None:
-        table = fits.BinTableHDU.from_columns([fits.Column("C1", "6E", array=np.arange(12.0).reshape(2, 6), dim="(3,2)")])
+        table = fits.BinTableHDU.from_columns(
+            [fits.Column("C1", "6E", array=np.arange(12.0).reshape(2, 6), dim="(3,2)")]
+        )
         hdu = parsed(written(table)).hdus[1]
         assert hdu.flat_cell("C1", 1).tolist() == [6, 7, 8, 9, 10, 11]
 

@@ -35,13 +35,21 @@ def load_config(path: str | Path | None = None) -> Config:
         raw = msgspec.toml.decode(text)
         _refuse_unknown(raw, Config(), "")
         config = msgspec.convert(raw, Config)
-        for pattern in (*config.header.allow, *config.header.deny):
-            re.compile(pattern)
+        _check_patterns(config)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", path=str(path)) from error
-    except (msgspec.DecodeError, re.error) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{error}; see the README for the keys", path=str(path)) from error
     return config
+
+
+def _check_patterns(config: Config) -> None:
+    for key, patterns in (("header.allow", config.header.allow), ("header.deny", config.header.deny)):
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise msgspec.ValidationError(f"the pattern '{pattern}' of {key} is wrong: {error}") from error
 
 
 def _refuse_unknown(raw: object, default: object, prefix: str) -> None:

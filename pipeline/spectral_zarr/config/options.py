@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 Medium = Literal["air", "vacuum", "unknown"]
+Count = Annotated[int, Meta(ge=0)]
+PositiveCount = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class TableOptions:
         Medium of the wavelengths, which no header card of a generic table tells.
     """
 
-    hdu: int = 1
+    hdu: Count = 1
     wavelength: str = ""
     flux: str = ""
     uncertainty: str = ""
@@ -42,7 +47,7 @@ class TableOptions:
 class ImageOptions:
     """``[readers.image]``: what a generic one-dimensional image does not say in its header."""
 
-    hdu: int = 0
+    hdu: Count = 0
     wavelength_unit: str = ""
     flux_unit: str = ""
     medium: Medium = "unknown"
@@ -83,8 +88,8 @@ class StoreOptions:
 
     zarr_format: Literal[2, 3] = 3
     clevel: Literal[5, 6, 7] = 5
-    chunk_rows: int = 0
-    chunk_columns: int = 0
+    chunk_rows: Count = 0
+    chunk_columns: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +111,9 @@ class BuildOptions:
         its pixels are sorted by wavelength, which interleaves the two orders.
     """
 
-    batch_bytes: int = 0
-    batch_files: int = 2048
-    min_valid_share: float = 0.02
+    batch_bytes: Count = 0
+    batch_files: PositiveCount = 2048
+    min_valid_share: Share = 0.02
     hash_sources: bool = True
     orders: Literal["refuse", "sort"] = "refuse"
 

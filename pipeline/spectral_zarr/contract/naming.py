@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-HEADER_NAME = re.compile(r"^h\d+_[a-z0-9_]+$")
-PARAM_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
-SPEC_ID = re.compile(r"^[\x21-\x7e]+$")
-DATE_OBS = re.compile(r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?)?$")
+HEADER_NAME = re.compile(r"h\d+_[a-z0-9_]+\Z")
+PARAM_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+SPEC_ID = re.compile(r"[\x21-\x7e]+\Z")
+DATE_OBS = re.compile(r"(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?)?\Z")
 
 HeaderKey = tuple[int, str, int]
 """(HDU index, keyword without ``HIERARCH``, occurrence within the HDU counted from 1)."""

@@ -77,7 +77,9 @@ def check_param(offences: Offences, array: str, first_row: int, values: NDArray[
     if name == "teff":
         # A hot star may have 9999 K exactly.
         listed = listed[listed != 9999.0]
-    bad = np.isin(numbers.astype(np.float32), listed.astype(np.float32)) | np.isinf(numbers)
+    with np.errstate(over="ignore"):
+        single = numbers.astype(np.float32)
+    bad = np.isin(single, listed.astype(np.float32)) | np.isinf(numbers)
     if name == "teff":
         bad |= numbers <= 0
     offences.add("P-03", array, first_row + np.flatnonzero(bad))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 
@@ -73,8 +74,9 @@ _LENGTHS = {
 }
 
 _SCALE = re.compile(
-    r"^(?:\(?\s*10(?:\.0*)?\s*(?:\*\*|\^)?\s*\(?\s*(?P<power>[+-]?\d+)\s*\)?\s*\)?|(?P<number>\d+(?:\.\d*)?[eE][+-]?\d+))"
-    r"\s*[.*]?\s*(?P<rest>[A-Za-z(].*)$"
+    r"(?:\(?\s*10(?:\.0*)?\s*(?:(?:\*\*|\^)\s*\(?\s*(?P<power>[+-]?\d+)|(?P<bare_power>[+-]\d+))\s*\)?\s*\)?"
+    r"|(?P<number>\d+(?:\.\d*)?(?:[eEdD][+-]?\d+)?))"
+    r"\s*[.*]?\s*(?P<rest>[A-Za-z(/].*)\Z"
 )
 _IN_PARENTHESES = re.compile(r"^\s*flux\s*\((?P<unit>.*)\)\s*$", re.IGNORECASE)
 
@@ -119,19 +121,21 @@ def canonical_unit(text: str) -> str | None:
     known = _ALIASES.get(text.lower())
     if known is not None:
         return known
-    scale, rest = _split_scale(text)
+    factor, rest = _split_scale(text)
     body = _ALIASES.get(rest.lower()) or _parse(rest)
-    if body is None:
-        return None
-    return body if scale == "1" else f"{scale} {body}"
+    if body is None or factor == 1.0:
+        return body
+    return _scaled(factor, body) if math.isfinite(factor) and factor > 0 and body != DIMENSIONLESS else None
 
 
-def _split_scale(text: str) -> tuple[str, str]:
+def _split_scale(text: str) -> tuple[float, str]:
     match = _SCALE.match(text)
     if match is None:
-        return "1", text
-    factor = float(f"1e{match['power']}") if match["power"] else float(match["number"])
-    return "1" if factor == 1.0 else repr(factor), match["rest"].strip()
+        return 1.0, text
+    power = match["power"] or match["bare_power"]
+    number = f"1e{power}" if power else match["number"].lower().replace("d", "e")
+    rest = match["rest"].strip()
+    return float(number), f"1 {rest}" if rest.startswith("/") else rest
 
 
 def _parse(text: str) -> str | None:
@@ -151,8 +155,12 @@ def _parse(text: str) -> str | None:
             if not unit.bases:
                 return DIMENSIONLESS if unit.scale == 1.0 else None
             body = _compose({str(base): power for base, power in zip(unit.bases, unit.powers, strict=True)})
-            return body if unit.scale == 1.0 else f"{float(unit.scale)!r} {body}"
+            return body if unit.scale == 1.0 else _scaled(float(unit.scale), body)
     return None
+
+
+def _scaled(factor: float, body: str) -> str:
+    return f"{factor!r}{body[1:]}" if body.startswith("1 /") else f"{factor!r} {body}"
 
 
 def _compose(powers: dict[str, float]) -> str:

@@ -13,10 +13,12 @@ Scale = Literal["linear", "log10", "ln"]
 
 def evaluate(scale: str, positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Wavelength of positions on a linear or logarithmic axis, float64."""
-    if scale == "log10":
-        return np.power(10.0, positions)
-    if scale == "ln":
-        return np.exp(positions)
+    # An absurd logarithm becomes an infinite wavelength, which the range check refuses.
+    with np.errstate(over="ignore"):
+        if scale == "log10":
+            return np.power(10.0, positions)
+        if scale == "ln":
+            return np.exp(positions)
     return positions
 
 

@@ -19,6 +19,9 @@ from spectral_zarr.transforms.wavelength import resolve
 Float32 = NDArray[np.float32]
 Selection = slice | NDArray[np.intp]
 
+SMALLEST_FLUX = 1e-37
+"""A flux that never exceeds this loses digits in float32, whose normal numbers begin at 1.2e-38."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
@@ -97,6 +100,7 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
         flux[fill] = np.nan
         if noise is not None:
             noise[fill] = np.nan
+        check_not_blank(flux)
     observed = spectrum.observation.source_type in ("observed", "stacked")
     n_valid = check_measured(flux, min_valid_share=min_valid_share, observed=observed)
     noise = _known(noise)
@@ -122,11 +126,12 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
 
 
 def _float32(values: Pixels, pixels: Selection) -> Float32:
+    selected = values[pixels]
     with np.errstate(all="ignore"):
-        result = np.array(values[pixels], dtype=np.float32)
-        if values.dtype.itemsize > 4 and values.dtype.kind == "f":
-            lost = np.isinf(result) & np.isfinite(values[pixels])
-            if lost.any() or (not result.any() and values.any()):
+        result = np.array(selected, dtype=np.float32)
+        if selected.dtype.kind == "f" and selected.dtype.itemsize > 4:
+            largest = np.fmax.reduce(np.abs(selected[np.isfinite(selected)]), initial=0.0)
+            if largest > np.finfo(np.float32).max or 0 < largest < SMALLEST_FLUX:
                 raise FluxRange("values exceed the range of float32; scale the flux and its unit by a power of ten")
     return result
 

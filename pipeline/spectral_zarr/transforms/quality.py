@@ -68,6 +68,6 @@ def _garbage_share(flux: NDArray[np.float32], finite: NDArray[np.bool_], count: 
     # Two cheap passes settle nearly every spectrum: if half of the pixels are above largest / 1e6, so is the median.
     if np.count_nonzero(size > largest / GARBAGE_FACTOR) * 2 > count:
         return 0.0
-    sizes = size[finite]
+    sizes = size[finite].astype(np.float64)
     sizes = sizes[sizes > 0]
     return float(np.count_nonzero(sizes > GARBAGE_FACTOR * float(np.median(sizes)))) / sizes.size

@@ -90,7 +90,7 @@ def _affine(sampling: Sampling, factor: float) -> ResolvedGrid:
         start, step, pixels = start + (n - 1) * step, -step, slice(None, None, -1)
     first = None
     lattice = sampling.lattice_step
-    if lattice is not None:
+    if lattice is not None and abs(start) <= LONGEST:
         k = round(start / lattice)
         error = max(abs(start / lattice - k), abs((start + (n - 1) * step) / lattice - (k + n - 1)))
         if error <= sampling.lattice_tolerance:
@@ -120,9 +120,9 @@ def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float, *, so
     # NaN compares false, so this one test refuses gaps as well as steps back.
     ordered = bool((values[1:] > values[:-1]).all())
     if not ordered and sort and np.isfinite(values).all():
-        # unique() gives the first pixel of each wavelength, in ascending order.
-        values, first = np.unique(values, return_index=True)
-        pixels = np.arange(raw.size)[pixels][first]
+        # Of equal wavelengths, unique() gives the first in the order in which it sees them: that of the file.
+        values, first = np.unique(values if ascending else values[::-1], return_index=True)
+        pixels = first + start
     elif not ordered:
         where = int(np.flatnonzero(~(values[1:] > values[:-1]))[0])
         message = f"wavelengths step back or repeat at pixel {where} (orders overlap?); see [build] orders"
@@ -145,7 +145,7 @@ def _covered(values: NDArray[np.float64], scale: str) -> tuple[int, int]:
 
 def _snap(values: NDArray[np.float64], sampling: Sampling) -> Grid | None:
     lattice = sampling.lattice_step
-    if lattice is None or not np.isfinite(values[0]):
+    if lattice is None or not abs(values[0]) <= LONGEST:
         return None
     first = round(float(values[0]) / lattice)
     n = values.size

@@ -129,7 +129,9 @@ def _index_cards(raw: bytes) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
         equals = raw.find(b"=", offset, offset + CARD)
         if equals >= 0:
             index.setdefault(_long_keyword(raw[offset + 8 : equals]), []).append(offset)
-    return short | {keyword: (*short.get(keyword, ()), *offsets) for keyword, offsets in index.items()}, None
+    return short | {
+        keyword: tuple(sorted((*short.get(keyword, ()), *offsets))) for keyword, offsets in index.items()
+    }, None
 
 
 @lru_cache(maxsize=1024)
