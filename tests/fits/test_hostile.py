@@ -292,8 +292,9 @@ class TestDamage:
         with pytest.raises((CorruptFits, Truncated)):
             parsed(damaged)
 
-    def test_an_end_card_with_other_bytes_ends_the_header_or_is_refused(self) -> None:
-        raw = SPECTRUM.replace(b"END".ljust(80), b"END".ljust(50) + b"x".ljust(30), 1)
+    @pytest.mark.parametrize("card", [b"END".ljust(50) + b"x", b"END  4", b"END\x0e", b"END = 1"])
+    def test_an_end_card_with_other_bytes_ends_the_header_or_is_refused(self, card: bytes) -> None:
+        raw = SPECTRUM.replace(b"END".ljust(80), card.ljust(80), 1)
         try:
             file = parsed(raw)
         except SourceError:

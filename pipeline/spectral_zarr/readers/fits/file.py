@@ -21,6 +21,7 @@ from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, data_structure
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 
 _END = b"END" + b" " * 77
+_KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -339,6 +340,16 @@ def _find_card(data: bytes, text: bytes, start: int, stop: int) -> int:
     return found
 
 
+def _has_damaged_end(data: bytes, start: int, stop: int) -> bool:
+    # Without this, a header whose END is damaged would run on to that of the next HDU and take its pixels.
+    position = start
+    while (position := data.find(b"END", position, stop)) >= 0:
+        if (position - start) % CARD == 0 and not _KEYWORD_LETTER.match(data[position + 3 : position + 4]):
+            return True
+        position += 3
+    return False
+
+
 def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
     data, name = file.data, file.name
     if not data:
@@ -358,7 +369,7 @@ def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
         end = _find_card(data, _END, position, len(data))
         if end < 0:
             raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
-        if _find_card(data, _END[:8], position, end) >= 0:
+        if _has_damaged_end(data, position, end):
             raise CorruptFits("an END card is damaged; fetch the file again", path=name, hdu=len(hdus))
         header = Header(data[position:end])
         data_start = position + -(-(end + CARD - position) // BLOCK) * BLOCK
