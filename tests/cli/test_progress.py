@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from spectral_zarr.cli.executors import DeferredExecutor, LentExecutor
 from spectral_zarr.cli.progress import BarProgress, LineProgress
+from spectral_zarr.cluster import DeferredExecutor, LentExecutor
 from spectral_zarr.errors import UsageError
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spectral_zarr.cli import options, report
-from spectral_zarr.cli.executors import DeferredExecutor, LentExecutor
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import clean, duration, results, size
 from spectral_zarr.errors import BadTarget, ContractViolation, TargetExists
@@ -50,6 +49,8 @@ def demo(
     quiet: options.Quiet = False,
 ) -> None:
     """Write sample files of several products, ingest, validate and show them."""
+    from spectral_zarr.cluster import DeferredExecutor
+
     _claim(directory, force=force)
     began = time.monotonic()
     with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:
@@ -77,7 +78,7 @@ def _claim(directory: Path, *, force: bool) -> None:
 
 
 def _make(directory: Path, executor: Executor, observer: Observer) -> list[_Made]:
-    from spectral_zarr.cluster import IngestRequest, SilentObserver, ingest, validate
+    from spectral_zarr.cluster import IngestRequest, LentExecutor, SilentObserver, ingest, validate
     from spectral_zarr.readers.samples import write_samples
 
     observer.begin("write", sum(count for _, count, _ in PRODUCTS), "files")

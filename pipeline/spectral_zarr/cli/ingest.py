@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from spectral_zarr.cli import options, report
-from spectral_zarr.cli.executors import DeferredExecutor
 from spectral_zarr.cli.plan import show_plan
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import duration, print_json, results, size
@@ -51,7 +50,7 @@ def ingest(
     """
     if len(paths) < 2:
         raise UsageError("name the sources first and the store to make last, for example: ingest spectra/ out.zarr")
-    from spectral_zarr.cluster import IngestRequest
+    from spectral_zarr.cluster import DeferredExecutor, IngestRequest
     from spectral_zarr.cluster import ingest as run_ingest
     from spectral_zarr.config import Tolerance, load_config
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectral_zarr.cli import options, report
-from spectral_zarr.cli.executors import DeferredExecutor
 from spectral_zarr.cli.failures import print_error
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import clean, counted, listed, print_json, results, size
@@ -39,6 +38,7 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Show which products the files are, on which grids, what they lack and what would be rejected."""
+    from spectral_zarr.cluster import DeferredExecutor
     from spectral_zarr.cluster.inspect import inspect_files
     from spectral_zarr.config import load_config
     from spectral_zarr.tasks.sources import scan_sources

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spectral_zarr.cli import report
-from spectral_zarr.cli.executors import DeferredExecutor
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import counted, listed, print_json, results, size
 from spectral_zarr.errors import TargetExists, TooManyRejections
@@ -31,7 +30,7 @@ def show_plan(request: IngestRequest, cluster: str, workers: int, *, quiet: bool
     SpectralZarrError
         What would end the ingest; what can be planned is printed before.
     """
-    from spectral_zarr.cluster import preview
+    from spectral_zarr.cluster import DeferredExecutor, preview
     from spectral_zarr.store.fsops import free_bytes
 
     with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:

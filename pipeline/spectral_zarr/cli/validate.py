@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spectral_zarr.cli import options, report
-from spectral_zarr.cli.executors import DeferredExecutor, LentExecutor
 from spectral_zarr.cli.failures import print_error
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import counted, print_json, results
@@ -45,6 +44,7 @@ def validate(
         return
     if not stores:
         raise UsageError("name at least one store, or ask for --rules")
+    from spectral_zarr.cluster import DeferredExecutor, LentExecutor
     from spectral_zarr.cluster import validate as run_validate
 
     verdicts: list[Verdict] = []

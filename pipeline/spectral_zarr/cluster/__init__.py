@@ -2,6 +2,7 @@
 
 from spectral_zarr.cluster.build import IngestRequest, Outcome, PlanPreview, ingest, preview
 from spectral_zarr.cluster.check import Verdict, validate
+from spectral_zarr.cluster.deferred import DeferredExecutor, LentExecutor
 from spectral_zarr.cluster.executor import Executor, SerialExecutor
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.open import open_executor
@@ -9,8 +10,10 @@ from spectral_zarr.cluster.status import BuildStatus, read_status
 
 __all__ = [
     "BuildStatus",
+    "DeferredExecutor",
     "Executor",
     "IngestRequest",
+    "LentExecutor",
     "Observer",
     "Outcome",
     "PlanPreview",

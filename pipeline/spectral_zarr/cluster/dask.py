@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from distributed import Client, as_completed
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 
-from spectral_zarr.cluster.executor import Receipt, Task
+from spectral_zarr.cluster.executor import Closing, Receipt, Task
 from spectral_zarr.errors import ClusterLost
 
 WINDOW_PER_WORKER = 2
 """Tasks in flight per worker: one that runs and one that waits beside it."""
 
 
-class DaskExecutor:
+class DaskExecutor(Closing):
     """Runs tasks on the workers of a Dask cluster.
 
     Parameters
@@ -69,11 +68,3 @@ class DaskExecutor:
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -30,7 +30,23 @@ class Executor(Protocol):
     ) -> None: ...
 
 
-class SerialExecutor:
+class Closing:
+    """Closes itself at the end of a ``with`` block."""
+
+    def close(self) -> None:
+        """Stop what was started."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SerialExecutor(Closing):
     """Runs every task in this process, one after another."""
 
     workers = 1
@@ -42,11 +58,3 @@ class SerialExecutor:
 
     def close(self) -> None:
         """Nothing to stop."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spectral_zarr.config import Config
@@ -108,6 +108,16 @@ class Planner:
         self._largest_file = max(self._largest_file, largest_file)
         self._largest_batch = max(self._largest_batch, len(columns["spec_id"]))
         self._gather(len(kept), nbytes)
+
+    def new_rows(self, spec_ids: Sequence[str]) -> list[int]:
+        """Rows of the next batch whose identifier is neither known nor repeated in it: those that `add` will keep."""
+        here: set[str] = set()
+        rows = []
+        for row, spec_id in enumerate(spec_ids):
+            if spec_id not in self._seen and spec_id not in here:
+                here.add(spec_id)
+                rows.append(row)
+        return rows
 
     def _gather(self, rows: int, nbytes: int) -> None:
         self._pending_rows += rows

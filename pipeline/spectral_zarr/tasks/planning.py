@@ -15,6 +15,7 @@ from spectral_zarr.model import Batch, StageReceipt
 from spectral_zarr.plan import Planner
 from spectral_zarr.plan.planner import PLAN_COLUMNS
 from spectral_zarr.readers import find_reader, open_fits
+from spectral_zarr.store.arrow import numbers
 from spectral_zarr.store.columns import has_number
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.staging import StagedPixels, read_columns
@@ -53,7 +54,7 @@ def gather_staged(
     planner = Planner(config, load)
     for batch, receipt in zip(batches, receipts, strict=True):
         table = read_columns(paths.staged / receipt.columns.name)
-        _add(planner, batch, table, header_keys(table), table.nbytes)
+        _add(planner, batch, table, None, table.nbytes)
     return planner
 
 
@@ -80,17 +81,18 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
     return planner
 
 
-def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[HeaderKey], nbytes: int) -> None:
-    names = table.column_names
+def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[HeaderKey] | None, nbytes: int) -> None:
+    columns = table.select(PLAN_COLUMNS).to_pydict()
+    kept = planner.new_rows(columns["spec_id"])
+    if len(kept) < table.num_rows:
+        # What only rejected duplicates have is no column of the store.
+        table = table.take(numbers(np.array(kept, np.int64)))
+    params = [name for name in table.column_names if name.startswith(PARAM_PREFIX) and has_number(table[name])]
     planner.add(
         batch.index,
-        table.select(PLAN_COLUMNS).to_pydict(),
-        header,
-        [
-            name.removeprefix(PARAM_PREFIX)
-            for name in names
-            if name.startswith(PARAM_PREFIX) and has_number(table[name])
-        ],
+        columns,
+        header_keys(table) if header is None else header,
+        [name.removeprefix(PARAM_PREFIX) for name in params],
         nbytes=nbytes,
         largest_file=max(file.size for file in batch.files),
     )

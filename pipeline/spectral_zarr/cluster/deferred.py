@@ -6,22 +6,17 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from types import FrameType
 
+from spectral_zarr.cluster.executor import Closing, Executor, Receipt, SerialExecutor, Task
+from spectral_zarr.cluster.open import open_executor
 from spectral_zarr.errors import ClusterLost
-
-if TYPE_CHECKING:
-    from spectral_zarr.cluster import Executor
-
-Task = TypeVar("Task")
-Receipt = TypeVar("Receipt")
 
 FEWEST_PARALLEL_TASKS = 5
 """Tasks from which ``auto`` starts a local cluster: it takes as long to start as a few tasks take to run."""
 
 
-class DeferredExecutor:
+class DeferredExecutor(Closing):
     """Opens another executor at the first task, so that a wrong path is reported before any worker has started.
 
     Parameters
@@ -52,16 +47,12 @@ class DeferredExecutor:
         waiting = iter(tasks)
         first = list(islice(waiting, FEWEST_PARALLEL_TASKS))
         if self._opened is None and self._cluster == "auto" and len(first) < FEWEST_PARALLEL_TASKS:
-            from spectral_zarr.cluster import SerialExecutor
-
             return SerialExecutor().map(function, first)
         if self._opened is None:
             self._opened = self._open("local")
         return self._opened.map(function, chain(first, waiting))
 
     def _open(self, cluster: str) -> Executor:
-        from spectral_zarr.cluster import SerialExecutor, open_executor
-
         if cluster == "serial":
             return SerialExecutor()
         self._note("starting workers" if cluster == "local" else f"connecting to {cluster}")
@@ -76,14 +67,6 @@ class DeferredExecutor:
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextmanager
@@ -114,7 +97,7 @@ def _uninterrupted() -> Iterator[None]:
             signal.raise_signal(arrived[0])
 
 
-class LentExecutor:
+class LentExecutor(Closing):
     """An executor lent to one build of several: closing it leaves its workers to the next build.
 
     A build closes its executor so that no task can write to the published store; here that is certain already,
@@ -135,11 +118,3 @@ class LentExecutor:
 
     def close(self) -> None:
         """Leave the workers running."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
