@@ -27,10 +27,13 @@ def zero_fill(flux: NDArray[np.float32], sigma: NDArray[np.float32] | None) -> N
     zero = flux == 0
     if not zero.any():
         return None
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], zero, [False])).astype(np.int8)))
-    starts, stops = edges[::2], edges[1::2]
+    edges = (np.flatnonzero(zero[1:] != zero[:-1]) + 1).tolist()
+    if zero[0]:
+        edges.insert(0, 0)
+    if zero[-1]:
+        edges.append(flux.size)
     fill = np.zeros(flux.shape, dtype=np.bool_)
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
         at_end = start == 0 or stop == flux.size
         unknown = sigma is None or not np.isfinite(sigma[start:stop]).any()
         if at_end or (stop - start >= LEAST_INTERIOR_RUN and unknown):

@@ -86,8 +86,8 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
     flux = _float32(spectrum.flux, pixels)
     check_not_blank(flux)
     noise = None
-    if spectrum.noise is not None:
-        noise = sigma(_along(spectrum.noise, spectrum, pixels), spectrum.noise_kind, spectrum.flux[pixels])
+    if spectrum.noise is not None and _known(given := _along(spectrum.noise, spectrum, pixels)) is not None:
+        noise = sigma(given, spectrum.noise_kind, spectrum.flux[pixels])
     if spectrum.bad is not None and noise is not None:
         noise[_along(spectrum.bad, spectrum, pixels)] = np.nan
     fill = _along(spectrum.missing, spectrum, pixels) if spectrum.missing is not None else None
@@ -153,7 +153,7 @@ def _companion(values: Pixels | None, spectrum: Spectrum, pixels: Selection) -> 
     return _known(result)
 
 
-def _known(values: Float32 | None) -> Float32 | None:
+def _known(values: Pixels | None) -> Pixels | None:
     if values is None or np.isnan(np.fmin.reduce(values)):
         return None
     return values

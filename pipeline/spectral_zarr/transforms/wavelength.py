@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,12 +151,21 @@ def _snap(values: NDArray[np.float64], sampling: Sampling) -> Grid | None:
     first = round(float(values[0]) / lattice)
     n = values.size
     residual = values / lattice
-    residual -= np.arange(first, first + n, dtype=np.float64)
-    if not float(np.abs(residual).max()) <= sampling.lattice_tolerance:
+    residual -= first
+    residual -= _counting(1 << (n - 1).bit_length())[:n]
+    # Written so that NaN fails the test.
+    if not max(float(residual.max()), -float(residual.min())) <= sampling.lattice_tolerance:
         return None
     ends = evaluate(sampling.scale, np.array([first * lattice, (first + n - 1) * lattice]))
     _check_range(float(ends[0]), float(ends[1]))
     return Grid(sampling.scale, first * lattice, lattice, first, n, float(ends[0]), float(ends[1]))
+
+
+@lru_cache(maxsize=8)
+def _counting(n: int) -> NDArray[np.float64]:
+    numbers = np.arange(n, dtype=np.float64)
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _check_range(low: float, high: float) -> None:
