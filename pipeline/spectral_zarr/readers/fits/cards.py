@@ -18,6 +18,7 @@ _FLOAT = re.compile(rb"^ *([+-]?(?:\d+\.\d*|\.\d+|\d+(?=[EeDd]))(?:[EeDd][+-]?\d
 _PRINTABLE = re.compile(rb"^[\x20-\x7e]*$")
 
 MISSING_TEXT = frozenset({"NULL", "None", "nan", "NaN", "INDEF", "N/A"})
+MISSING_NUMBERS = (-999, -9999)
 _SENTINEL_NUMBER = re.compile(r"^-9{3,4}(?:\.0*)?$")
 
 

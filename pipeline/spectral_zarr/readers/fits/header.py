@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 
-from spectral_zarr.readers.fits.cards import CARD, CardValue, card_text, parse_value, printable, value_text
+from spectral_zarr.readers.fits.cards import (
+    CARD,
+    MISSING_NUMBERS,
+    CardValue,
+    card_text,
+    parse_value,
+    printable,
+    value_text,
+)
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
 _HEAD = 9
@@ -72,9 +81,9 @@ class Header:
                 value = float(value)
             except ValueError:
                 return float("nan")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value_text(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value in MISSING_NUMBERS:
             return float("nan")
-        return float(value)
+        return float(value) if math.isfinite(value) else float("nan")
 
     def integer(self, keyword: str) -> int | None:
         """Value as int, None when absent or not an integer."""
