@@ -105,7 +105,7 @@ def _observation(header: Header, summary: Hdu | None) -> Observation:
     return Observation(
         instrument=first_text(header, "INSTRUME")
         or (summary.cell_text("INSTRUMENT") if summary is not None else "")
-        or "SDSS",
+        or _spectrograph(header),
         object=first_text(header, "OBJECT"),
         object_id=_thing_id(summary),
         program_id=first_text(header, "PROGRAM"),
@@ -121,6 +121,11 @@ def _observation(header: Header, summary: Hdu | None) -> Observation:
         airmass=first_number(header, "AIRMASS"),
         rv_applied=first_number(header, "HELIO_RV"),
     )
+
+
+def _spectrograph(header: Header) -> str:
+    # Reductions of the BOSS spectrographs are named v5_* and v6_*, those of the SDSS spectrographs 26, 103 and 104.
+    return "BOSS" if first_text(header, "RUN2D", "VERS2D").startswith("v") else "SDSS"
 
 
 def _thing_id(summary: Hdu | None) -> str:
