@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from spectral_zarr import Config, IngestRequest, Outcome, SerialExecutor, ingest, load_config, validate
 from spectral_zarr.contract.schema import INDEX_COLUMNS, METADATA
+from spectral_zarr.errors import ConfigError
 from spectral_zarr.testing import write_samples
 
 
@@ -182,6 +183,14 @@ class TestOptions:
         assert dict(store["params/teff"].attrs) == {}
         verdict = validate(tmp_path / "two.zarr", strict=True)
         assert [finding for finding in verdict.findings if finding.rule != "V-04"] == []
+
+    def test_tiny_chunks_are_refused_before_anything_is_filled(self, tmp_path: Path) -> None:
+        (tmp_path / "files").mkdir()
+        write_samples(tmp_path / "files", "sdss-spec", 20)
+        (tmp_path / "c.toml").write_text("[store]\nchunk_rows = 4\n")
+        with pytest.raises(ConfigError, match=r"\(4, \d+\) are tiny"):
+            build(tmp_path / "files", tmp_path / "x.zarr", load_config(tmp_path / "c.toml"))
+        assert not (tmp_path / "x.zarr").exists()
 
     def test_dataset_facts_of_the_configuration_replace_those_of_the_reader(self, tmp_path: Path) -> None:
         (tmp_path / "files").mkdir()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spectral_zarr.config import Config, DatasetOptions, StoreOptions
 from spectral_zarr.contract.chunks import ChunkShape
-from spectral_zarr.errors import MixedDataset
+from spectral_zarr.errors import ConfigError, MixedDataset
 from spectral_zarr.plan import predict_files, promise_memory
 
 from .conftest import Planning, lattice, linear
@@ -31,15 +31,22 @@ class TestRows:
         assert plan.n_spec == row == len(set(every))
         assert len(planning.planner.rejections) == len(every) - plan.n_spec
 
-    @given(st.integers(1, 5000), st.integers(0, 700))
+    @given(st.integers(1, 5000), st.just(0) | st.integers(30, 700))
     def test_row_blocks_partition_the_rows(self, n_spec: int, rows: int) -> None:
         planning = Planning(Config(store=StoreOptions(chunk_rows=rows)))
-        planning.add([f"s{i}" for i in range(n_spec)])
+        planning.add([f"s{i}" for i in range(n_spec)], grids=[linear(4000, 0.1, 9000)] * n_spec)
         plan = planning.finish()
         covered = [row for block in range(plan.n_blocks) for row in plan.block_rows(block)]
         assert covered == list(range(n_spec))
         assert all(len(plan.block_rows(block)) == plan.chunk_rows for block in range(plan.n_blocks - 1))
         assert len(plan.block_rows(plan.n_blocks - 1)) >= 1
+
+    @given(st.integers(30, 5000), st.integers(1, 29))
+    def test_row_blocks_of_tiny_chunks_are_refused(self, n_spec: int, rows: int) -> None:
+        planning = Planning(Config(store=StoreOptions(chunk_rows=rows)))
+        planning.add([f"s{i}" for i in range(n_spec)], grids=[linear(4000, 0.1, 9000)] * n_spec)
+        with pytest.raises(ConfigError, match="tiny"):
+            planning.finish()
 
 
 class TestDuplicates:

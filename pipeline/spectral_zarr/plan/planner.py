@@ -7,9 +7,9 @@ from typing import Any
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract import schema
-from spectral_zarr.contract.chunks import ChunkShape, spectral_chunks
+from spectral_zarr.contract.chunks import ChunkShape, is_tiny, spectral_chunks
 from spectral_zarr.contract.naming import HeaderKey, header_names
-from spectral_zarr.errors import DuplicateSpecId
+from spectral_zarr.errors import ConfigError, DuplicateSpecId
 from spectral_zarr.model import BatchRows, BuildPlan, Grid, Rejection
 from spectral_zarr.plan.agreement import Agreement
 from spectral_zarr.plan.layout import predict_files, promise_memory
@@ -165,6 +165,8 @@ class Planner:
         ------
         MixedDataset
             When the spectra disagree in medium, frame or flux unit.
+        ConfigError
+            When the chunks asked for are tiny.
         """
         medium = self._agreements["wavelength_medium"].agreed()
         unit = self._agreements["flux_unit"].agreed()
@@ -227,9 +229,13 @@ class Planner:
 
     def _chunk(self, n_pix: int) -> ChunkShape:
         chunk, options = spectral_chunks(self.n_spec, n_pix), self._config.store
-        return ChunkShape(
+        chosen = ChunkShape(
             min(options.chunk_rows or chunk.rows, self.n_spec), min(options.chunk_columns or chunk.columns, n_pix)
         )
+        if is_tiny((self.n_spec, n_pix), (chosen.rows, chosen.columns), 4):
+            shape = f"({chosen.rows}, {chosen.columns})"
+            raise ConfigError(f"chunks of {shape} are tiny, which the contract forbids; enlarge them in [store]")
+        return chosen
 
 
 def grid_of(columns: Columns, row: int) -> Grid:
