@@ -67,7 +67,7 @@ def validate(
     offences = Offences()
     blocks = scan_blocks(facts)
     observer.begin("validate", facts.n_spec, "rows")
-    results = executor.map(partial(scan_block, str(path)), blocks)
+    results = executor.map(partial(scan_block, str(path), facts), blocks)
     for rows, found in zip(blocks, results, strict=True):
         offences.merge(found)
         observer.advance(len(rows))

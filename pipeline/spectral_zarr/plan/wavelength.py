@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,4 +95,4 @@ class WavelengthTally:
         return bool((difference <= IDENTICAL_TOLERANCE * step).all())
 
     def _values(self, grid: Grid, batch: int, row: int) -> NDArray[np.float64]:
-        return self._load(batch, row) if grid.scale == "explicit" else replace(grid).wavelength()
+        return self._load(batch, row) if grid.scale == "explicit" else grid.wavelength()

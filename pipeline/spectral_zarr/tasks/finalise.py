@@ -15,7 +15,6 @@ from spectral_zarr.store.arrays import column_specs
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.audit import open_group
 from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
-from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import rename_new, sync_directory, sync_tree
 from spectral_zarr.store.paths import PARTIAL, BuildPaths
 from spectral_zarr.store.records import write_record
@@ -50,7 +49,7 @@ def write_columns(target: str, plan_sha256: str) -> BlockReceipt:
     receipts: list[ChunkReceipt] = []
     index = IndexWriter(paths.tmp, plan.params)
     for block, table in enumerate(_long_blocks(paths, plan)):
-        receipts += [write_column_chunk(paths.tmp, spec, block, _column(table, spec, sources)) for spec in specs]
+        receipts += [write_column_chunk(paths.tmp, spec, block, table[sources[spec.path]]) for spec in specs]
         index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
     index.close()
     if plan.wavelength.kind != "ragged":
@@ -65,10 +64,6 @@ def _staged_names(plan: BuildPlan) -> dict[str, str]:
     names |= {f"metadata/{field.name}": field.name for field in schema.METADATA}
     names |= {f"metadata/{name}": header_column(key) for key, name in plan.header}
     return names | {f"params/{name}": PARAM_PREFIX + name for name in plan.params}
-
-
-def _column(table: pa.Table, spec: ArraySpec, sources: dict[str, str]) -> pa.ChunkedArray:
-    return table[sources[spec.path]]
 
 
 def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:

@@ -99,10 +99,9 @@ def scan_blocks(facts: StoreFacts) -> list[range]:
     return [range(start, min(start + step, flux.shape[0])) for start in range(0, flux.shape[0], step)]
 
 
-def scan_block(store: str, rows: range) -> RowFacts:
-    """Apply the row rules to a block of rows of every cube of any store."""
+def scan_block(store: str, facts: StoreFacts, rows: range) -> RowFacts:
+    """Apply the row rules to a block of rows of every cube of any store, whose structure is `facts`."""
     path = Path(store)
-    facts = read_facts(path)
     offences = Offences()
     for array, structure in facts.arrays.items():
         cube = len(structure.shape) == 2 and structure.shape[0] == facts.n_spec and structure.kind.startswith("float")
