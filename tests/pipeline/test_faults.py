@@ -17,6 +17,7 @@ import zarr
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
 from spectral_zarr.cluster import build as driver
 from spectral_zarr.errors import ContractViolation, DiskFull, Interrupted, StagingBusy
+from spectral_zarr.model import ChunkReceipt
 from spectral_zarr.store import fsops
 from spectral_zarr.store.claim import abort_build
 from spectral_zarr.store.paths import BuildPaths
@@ -100,7 +101,7 @@ ingest(IngestRequest((sys.argv[1],), sys.argv[2]), SerialExecutor())
     @pytest.mark.parametrize("when", ["before", "after"])
     @pytest.mark.parametrize(
         "step",
-        ["stage_batch", "gather_staged", "create_store", "fill_block", "write_columns", "verify_block", "publish"],
+        ["stage_batch", "gather_staged", "create_store", "fill_block", "write_columns", "check", "publish"],
     )
     def test_kill_9_of_the_driver_and_the_same_command_give_the_same_bytes(
         self, step: str, when: str, sdss_files: Path, tmp_path: Path, build: Build, fixed_clock: None
@@ -123,8 +124,8 @@ class TestDamage:
     ) -> None:
         real = driver.write_columns
 
-        def write_and_damage(target: str, plan_sha256: str) -> object:
-            receipt = real(target, plan_sha256)
+        def write_and_damage(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, ...]) -> object:
+            receipt = real(target, plan_sha256, documents)
             chunk = min(path for path in (BuildPaths.of(target).tmp / array).iterdir() if path.name.startswith("c."))
             payload = bytearray(chunk.read_bytes())
             if damage == "removed":

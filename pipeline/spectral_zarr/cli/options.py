@@ -22,6 +22,15 @@ AutoCluster: TypeAlias = Annotated[
         "or the address of a Dask scheduler.",
     ),
 ]
+CheckCluster: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="WHERE",
+        help="Where chunks are decoded: local (a process per core), serial (one process), or the address of a Dask "
+        "scheduler.",
+    ),
+]
 LocalCluster: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -4,6 +4,7 @@ from spectral_zarr.cluster.build import IngestRequest, Outcome, PlanPreview, ing
 from spectral_zarr.cluster.check import Verdict, validate
 from spectral_zarr.cluster.deferred import DeferredExecutor, LentExecutor
 from spectral_zarr.cluster.executor import Executor, SerialExecutor
+from spectral_zarr.cluster.isolation import ThreadExecutor
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.open import open_executor
 from spectral_zarr.cluster.status import BuildStatus, read_status
@@ -19,6 +20,7 @@ __all__ = [
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
+    "ThreadExecutor",
     "Verdict",
     "ingest",
     "open_executor",

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from spectral_zarr.cluster.executor import Executor, SerialExecutor
+from spectral_zarr.cluster.executor import Executor
+from spectral_zarr.cluster.isolation import ChildLost, ThreadExecutor, call_isolated
 from spectral_zarr.cluster.observer import Observer, SilentObserver
+from spectral_zarr.cluster.recovery import recovered
 from spectral_zarr.contract.findings import Finding, Severity
 from spectral_zarr.contract.rows import Offences
-from spectral_zarr.contract.rules import check_rows
-from spectral_zarr.store.audit import read_facts
-from spectral_zarr.tasks.validate import scan_block, scan_blocks, scan_columns
+from spectral_zarr.contract.rules import RULES, check_rows, check_structure
+from spectral_zarr.contract.version import Reading, reading
+from spectral_zarr.errors import UsageError
+from spectral_zarr.store.audit import Structure, read_structure
+from spectral_zarr.store.proof import Proof
+from spectral_zarr.tasks.gather import Gathering
+from spectral_zarr.tasks.scan import scan_rows
+from spectral_zarr.tasks.scan_columns import scan_columns_or_rest
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Result of a validation."""
+    """Result of a validation.
+
+    Attributes
+    ----------
+    nbytes : int
+        Bytes of spectral arrays that were decoded.
+    """
 
     store: str
     n_spec: int
     n_pix: int
     findings: tuple[Finding, ...]
+    nbytes: int = 0
+    seconds: float = 0.0
 
     @property
     def valid(self) -> bool:
@@ -34,22 +53,28 @@ def validate(
     store: str | Path,
     *,
     strict: bool = False,
+    deep: bool = False,
+    for_reading: bool = False,
     n_spec_expected: int | None = None,
     executor: Executor | None = None,
     observer: Observer | None = None,
 ) -> Verdict:
-    """Check every row of a store against the contract.
+    """Check every row of a store against the contract, whoever wrote it.
 
     Parameters
     ----------
     store : path-like
-        A Zarr store, of format 2 or 3, written by anybody.
+        A Zarr store, of format 2 or 3.
     strict : bool
         Whether rules where the contract is silent are errors as well.
+    deep : bool
+        Whether every file is compared with the receipts that the build left beside the store.
+    for_reading : bool
+        Whether the question is if readers may use the store: then a newer minor version is no error.
     n_spec_expected : int, optional
-        Number of spectra that the store should hold.
+        Number of spectra that the store should hold; what its builder recorded by default.
     executor : Executor, optional
-        Runs the blocks; serial by default.
+        Where the blocks are scanned; threads with child processes by default.
     observer : Observer, optional
         Is told about the progress.
 
@@ -60,20 +85,114 @@ def validate(
     Raises
     ------
     UsageError
-        When there is no Zarr store.
+        When there is no Zarr store, or `deep` is asked and there are no receipts of it.
+
+    Notes
+    -----
+    Chunks are decoded in child processes: what ends a decoder becomes a finding.
     """
-    path, observer, executor = Path(store).absolute(), observer or SilentObserver(), executor or SerialExecutor()
-    facts = read_facts(path, n_spec_expected=n_spec_expected)
-    offences = Offences()
-    blocks = scan_blocks(facts)
+    path = Path(store).absolute()
+    if executor is None:
+        with ThreadExecutor() as own:
+            return _validate(path, strict, str(path) if deep else "", for_reading, n_spec_expected, own, observer)
+    return _validate(path, strict, str(path) if deep else "", for_reading, n_spec_expected, executor, observer)
+
+
+def _validate(
+    path: Path,
+    strict: bool,
+    proof: str,
+    for_reading: bool,
+    n_spec_expected: int | None,
+    executor: Executor,
+    observer: Observer | None,
+) -> Verdict:
+    began = time.monotonic()
+    question = _Question(path, n_spec_expected, for_reading)
+    try:
+        structure = next(iter(executor.map(partial(call_isolated, _read_structure), [question])))
+    except ChildLost as lost:
+        finding = Finding("L-06", Severity.ERROR, "root", f"reading the structure failed: {lost}", RULES["L-06"].remedy)
+        return Verdict(str(path), 0, 0, (finding,), seconds=time.monotonic() - began)
+    if proof:
+        _compare_builds(structure, Proof(Path(proof)))
+    verdict = check(
+        path, structure, executor, observer, proof=proof, strict=strict, run=partial(partial, call_isolated)
+    )
+    return replace(verdict, seconds=time.monotonic() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    path: Path
+    n_spec_expected: int | None
+    for_reading: bool
+
+
+def _read_structure(question: _Question) -> Structure:
+    return read_structure(question.path, n_spec_expected=question.n_spec_expected, for_reading=question.for_reading)
+
+
+def _compare_builds(structure: Structure, proof: Proof) -> None:
+    if structure.facts.attributes.get("plan_sha256") != proof.plan.sha256:
+        message = "the receipts beside the store are those of another build; check it without --deep"
+        raise UsageError(message, path=structure.facts.name)
+
+
+def check(
+    path: Path,
+    structure: Structure,
+    executor: Executor,
+    observer: Observer | None = None,
+    *,
+    proof: str = "",
+    strict: bool = False,
+    run: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] = lambda function: function,
+) -> Verdict:
+    """Check a store whose structure has been read.
+
+    Parameters
+    ----------
+    path : Path
+        Directory of the store.
+    structure : Structure
+        Its structure.
+    executor : Executor
+        Where the blocks are scanned.
+    observer : Observer, optional
+        Is told about the progress.
+    proof : str
+        Published path whose build directory has the receipts, '' without receipts.
+    strict : bool
+        Whether rules where the contract is silent are errors as well.
+    run : callable
+        Makes the function that runs a task from the task's own: as it is by default.
+
+    Returns
+    -------
+    Verdict
+    """
+    facts, observer = structure.facts, observer or SilentObserver()
+    findings = check_structure(facts, strict=strict)
+    if reading(facts.attributes.get("schema_version")) is Reading.OTHER_MAJOR:
+        refused = tuple(finding for finding in findings if finding.rule == "V-02")
+        return Verdict(str(path), facts.n_spec, facts.n_pix, refused)
+    gathering = Gathering(path, structure, proof)
     observer.begin("validate", facts.n_spec, "rows")
-    results = executor.map(partial(scan_block, str(path), facts), blocks)
-    for rows, found in zip(blocks, results, strict=True):
-        offences.merge(found)
-        observer.advance(len(rows))
+    for rows in executor.map(partial(recovered, run(scan_rows)), gathering.row_tasks()):
+        gathering.take_rows(rows)
+        observer.advance(rows.stop - rows.start)
     observer.end()
-    findings = [
-        *scan_columns(str(path), n_spec_expected=n_spec_expected, strict=strict),
-        *check_rows(offences.facts(), strict=strict),
-    ]
-    return Verdict(str(path), facts.n_spec, facts.n_pix, tuple(findings))
+    tasks = chain([gathering.rest_task()], gathering.column_tasks())
+    for columns in executor.map(partial(recovered, run(scan_columns_or_rest)), tasks):
+        gathering.take_columns(columns)
+    if not proof:
+        gathering.take(_unchecked())
+    findings += check_rows(facts, gathering.facts(), strict=strict)
+    return Verdict(str(path), facts.n_spec, facts.n_pix, tuple(findings), gathering.nbytes)
+
+
+def _unchecked() -> Any:
+    offences = Offences()
+    offences.note("Q-06/unchecked", "root", "")
+    return offences.counted()

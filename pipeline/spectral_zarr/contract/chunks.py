@@ -7,6 +7,8 @@ from dataclasses import dataclass
 ROWS, ROWS_HIGH_RESOLUTION, COLUMNS_HIGH_RESOLUTION = 1024, 256, 4096
 HIGH_RESOLUTION_PIXELS = 10_000
 TINY_BYTES = 1 << 20
+FEWEST_ROWS = 4
+"""Chunks of at most so many rows are suspicious, whatever their bytes."""
 HUGE_BYTES = 256 << 20
 BLOSC_LIMIT_BYTES = (1 << 31) - 1
 

@@ -27,7 +27,9 @@ class Finding:
     where : str
         Array, group or file inside the store.
     message : str
-        What was found and what to do.
+        What was found.
+    remedy : str
+        What to do about it.
     rows : tuple of int
         The first few offending rows.
     count : int
@@ -38,5 +40,6 @@ class Finding:
     severity: Severity
     where: str
     message: str
+    remedy: str = ""
     rows: tuple[int, ...] = ()
     count: int = 0

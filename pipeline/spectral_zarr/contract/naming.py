@@ -6,9 +6,21 @@ import re
 from collections.abc import Iterable
 
 HEADER_NAME = re.compile(r"h\d+_[a-z0-9_]+\Z")
+NUMBERED_NAME = re.compile(r"(?P<base>h\d+_.+)_(?P<number>[1-9]\d?)\Z")
+BULK_HEADER_NAME = re.compile(
+    r"h\d+_("
+    r"simple|bitpix|naxis\d*|extend|pcount|gcount|tform\d+|tdim\d+|tdisp\d+|tnull\d+|checksum|datasum|comment|history"
+    r"|ltm.*|ltv.*|wat\d.*|detsec|datasec|biassec|ccdsec|trimsec|iraf.*|bscale|bzero|prov\d+|ass(on|oc|om)\d+"
+    r"|eso_drs_(cal|spe|ccf|blaze|flat|drift)_.*|eso_det_.*|eso_(ada|ocs|cou|gen|log|dome)_.*"
+    r")(_\d+)?\Z"
+)
+"""Structural cards, provenance series and dense calibration blocks, after sanitising."""
+
 PARAM_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 SPEC_ID = re.compile(r"[\x21-\x7e]+\Z")
-DATE_OBS = re.compile(r"(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?)?\Z")
+SPEC_IDS = re.compile(r"[\x21-\x7e]+(\n[\x21-\x7e]+)*+\Z")
+DATE_OBS = re.compile(r"((19[7-9]\d|20\d\d|2100)-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?)?\Z")
+METHOD = re.compile(r"none\Z|(column|hdu|fit|derived):.+\Z")
 
 HeaderKey = tuple[int, str, int]
 """(HDU index, keyword without ``HIERARCH``, occurrence within the HDU counted from 1)."""

@@ -26,6 +26,12 @@ ARRAYS_WITH_UNITS = (WAVELENGTH, *CUBES)
 
 ROOT_ATTRIBUTES = ("schema_version", "ingest_pipeline", "created_at", "git_commit")
 
+ADDED_ROOT_ATTRIBUTES = (
+    *("n_input", "n_accepted", "n_rejected", "plan_sha256", "config", "package_versions", "readers", "zarr_format"),
+    *("schema_extensions", "wavelength_kind", "data_rights", "header_map_sha256", "resampling"),
+)
+"""Root attributes beyond the required ones that this package writes or knows."""
+
 CLEVEL = 5
 CLEVELS = range(5, 8)
 CNAME = "zstd"

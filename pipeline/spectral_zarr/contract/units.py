@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
+from typing import Any
 
 ANGSTROM = "Angstrom"
 DIMENSIONLESS = "dimensionless"
@@ -126,6 +127,61 @@ def canonical_unit(text: str) -> str | None:
     if body is None or factor == 1.0:
         return body
     return _scaled(factor, body) if math.isfinite(factor) and factor > 0 and body != DIMENSIONLESS else None
+
+
+def wavelength_problem(text: str) -> tuple[str, bool] | None:
+    """Why a text is no unit for the wavelengths of a store, and whether that makes them wrong.
+
+    Returns
+    -------
+    (str, bool) or None
+        True for a unit that is no length at all; None for Angstrom, nm, um and m.
+    """
+    if text in ("Angstrom", "nm", "um", "m"):
+        return None
+    if text.strip() == "A":
+        return "is ampere, not Angstrom", True
+    unit = _astropy_unit(text)
+    if unit is None:
+        return "is not understood by astropy", wavelength_factor(text) is None
+    return ("is another length", False) if unit.physical_type == "length" else ("is not a length", True)
+
+
+def unit_problem(text: str) -> str | None:
+    """Why a text is no unit for the fluxes of a store; None when it is one.
+
+    Notes
+    -----
+    Ampere is a problem although astropy parses it: in a flux it always was an Angstrom.
+    """
+    if text in UNPARSED_UNITS or _split_scale(text)[1] in _ALIASES.values():
+        return None
+    unit = _astropy_unit(text)
+    if unit is None:
+        return "is not understood by astropy"
+    if any(base.physical_type == "electrical current" for base in unit.decompose().bases):
+        return "contains ampere, not Angstrom"
+    return None
+
+
+def same_dimension(one: str, other: str) -> bool:
+    """Whether values in one unit can be converted to another."""
+    first, second = _astropy_unit(one), _astropy_unit(other)
+    if first is None or second is None:
+        return one.strip() == other.strip()
+    return bool(first.is_equivalent(second))
+
+
+@lru_cache(maxsize=1024)
+def _astropy_unit(text: str) -> Any:
+    from astropy import units
+
+    if text == DIMENSIONLESS:
+        return units.dimensionless_unscaled
+    try:
+        return units.Unit(text)
+    except (ValueError, TypeError):
+        return None
 
 
 def _split_scale(text: str) -> tuple[float, str]:

@@ -1,30 +1,63 @@
-"""Reading a store for validation, whoever wrote it: its structure, and blocks of its rows."""
+"""The structure of a store, whoever wrote it: every document read, every directory listed, no chunk decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from numpy.typing import NDArray
 
-from spectral_zarr.contract import schema
 from spectral_zarr.contract.facts import ArrayFacts, IndexFacts, StoreFacts
 from spectral_zarr.errors import UsageError
+from spectral_zarr.store.chunk_reader import read_regular
 from spectral_zarr.store.columns import INDEX
+from spectral_zarr.store.documents import ArrayLayout, DocumentProblem, array_of_format_2, array_of_format_3
 
 if TYPE_CHECKING:
     import zarr
 
-_ZARR_FILES = frozenset({"zarr.json", ".zgroup", ".zattrs", ".zmetadata"})
-_TEXT_KINDS = frozenset("OTUS")
+FORMAT_3 = "zarr.json"
+FORMAT_2 = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
+DEEPEST = 8
+MOST_DOCUMENT_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What can be known of a store without decoding a chunk.
+
+    Attributes
+    ----------
+    layouts : mapping
+        How the chunks of each array are stored, by path.
+    chunk_rows : mapping
+        Indices along the first axis of the chunks that have files, sorted, by path of a two-dimensional array.
+    """
+
+    facts: StoreFacts
+    layouts: Mapping[str, ArrayLayout]
+    chunk_rows: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(slots=True)
+class _Found:
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arrays: dict[str, ArrayFacts] = field(default_factory=dict)
+    layouts: dict[str, ArrayLayout] = field(default_factory=dict)
+    chunk_rows: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    documents: dict[str, Any] = field(default_factory=dict)
 
 
 def open_group(path: Path) -> zarr.Group:
-    """The root group, read-only.
+    """The root group as zarr-python sees it, read-only.
 
     Raises
     ------
@@ -39,83 +72,222 @@ def open_group(path: Path) -> zarr.Group:
         raise UsageError(f"not a Zarr store: {error}", path=str(path)) from error
 
 
-def read_facts(path: Path, *, n_spec_expected: int | None = None) -> StoreFacts:
-    """Structure of a store."""
-    root = open_group(path)
-    groups: dict[str, dict[str, Any]] = {}
-    arrays: dict[str, ArrayFacts] = {}
-    for name, member in _members(root):
-        if hasattr(member, "shape"):
-            arrays[name] = _array_facts(member)
-        else:
-            groups[name] = dict(member.attrs)
-    allowed = {*_ZARR_FILES, INDEX, *schema.GROUPS}
-    return StoreFacts(
+def read_structure(path: Path, *, n_spec_expected: int | None = None, for_reading: bool = False) -> Structure:
+    """Read all documents of a store.
+
+    Parameters
+    ----------
+    path : Path
+        Directory of the store.
+    n_spec_expected : int, optional
+        Number of spectra that there should be; the root attribute ``n_accepted`` by default.
+    for_reading : bool
+        Whether the question is if readers may use the store.
+
+    Raises
+    ------
+    UsageError
+        When there is no Zarr store.
+    """
+    if not path.is_dir():
+        raise UsageError("there is no such directory", path=str(path))
+    names = set(os.listdir(path))  # noqa: PTH208 (names, not paths)
+    if FORMAT_3 not in names and not names & set(FORMAT_2):
+        raise UsageError("not a Zarr store: it has neither zarr.json nor .zgroup", path=str(path))
+    zarr_format = 3 if FORMAT_3 in names else 2
+    found = _Found()
+    _walk(path, "", zarr_format, found, 0)
+    root = found.groups.pop("", {})
+    if not found.problems:
+        found.problems += _stale(found.documents, zarr_format)
+    if not found.problems and (problem := _zarr_problem(path)) is not None:
+        found.problems.append(("root", problem))
+    index, index_problem = _index_facts(path / INDEX)
+    accepted = root.get("n_accepted")
+    if n_spec_expected is None and isinstance(accepted, int) and not isinstance(accepted, bool):
+        n_spec_expected = accepted
+    tmp = path.with_name(f"{path.name}.tmp")
+    facts = StoreFacts(
         name=path.name,
-        zarr_format=root.metadata.zarr_format,
-        attributes=dict(root.attrs),
-        groups=tuple(sorted(groups)),
-        group_attributes=groups,
-        arrays=dict(sorted(arrays.items())),
-        index=_index_facts(path / INDEX),
-        foreign=tuple(sorted(entry.name for entry in path.iterdir() if entry.name not in allowed)),
+        zarr_format=zarr_format,
+        attributes=root,
+        groups=tuple(sorted(found.groups)),
+        group_attributes=found.groups,
+        arrays=dict(sorted(found.arrays.items())),
+        index=index,
+        index_problem=index_problem,
+        foreign=tuple(sorted(found.foreign)),
+        problems=tuple(found.problems),
         n_spec_expected=n_spec_expected,
+        unfinished_beside=tmp.name if path.suffix == ".zarr" and tmp.exists() else "",
+        for_reading=for_reading,
     )
+    return Structure(facts, found.layouts, found.chunk_rows)
 
 
-def _members(group: zarr.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    import warnings
+def _walk(directory: Path, path: str, zarr_format: int, found: _Found, depth: int) -> None:
+    with os.scandir(directory) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    names = {entry.name for entry in listed}
+    prefix = f"{path}/" if path else ""
+    documents: dict[str, Any] = {}
+    for name in sorted(names.intersection(_documents_of(zarr_format))):
+        try:
+            documents[name] = _document(directory / name)
+        except DocumentProblem as problem:
+            found.problems.append((path or "root", str(problem)))
+    found.documents.update({prefix + name: document for name, document in documents.items()})
+    node = documents.get(FORMAT_3, {})
+    if (isinstance(node, dict) and node.get("node_type") == "array") or ".zarray" in documents:
+        _array(directory, path, documents, zarr_format, found, names)
+        return
+    unread = names.intersection(_documents_of(zarr_format)) - documents.keys()
+    if path and unread and not any(entry.is_dir(follow_symlinks=False) and entry.name != "c" for entry in listed):
+        # The document that cannot be read was that of an array; its chunks mean nothing without it.
+        return
+    if not documents and not unread and not any(entry.is_dir(follow_symlinks=False) for entry in listed):
+        found.foreign.append(path)
+        return
+    attributes = node.get("attributes", {}) if FORMAT_3 in documents and isinstance(node, dict) else {}
+    attributes = documents.get(".zattrs", attributes)
+    if not isinstance(node, dict) or not isinstance(attributes, dict):
+        found.problems.append((path or "root", "the document is not one of a group"))
+        attributes = {}
+    found.groups[path] = attributes
+    for entry in listed:
+        if entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
+            _walk(directory / entry.name, prefix + entry.name, zarr_format, found, depth + 1)
+        elif not _is_document(entry.name) and prefix + entry.name != INDEX:
+            found.foreign.append(prefix + entry.name)
 
+
+def _array(
+    directory: Path, path: str, documents: dict[str, Any], zarr_format: int, found: _Found, names: set[str]
+) -> None:
+    try:
+        if zarr_format == 3:
+            layout, attributes = array_of_format_3(path, documents[FORMAT_3])
+        else:
+            layout, attributes = array_of_format_2(path, documents[".zarray"], documents.get(".zattrs", {}))
+    except DocumentProblem as problem:
+        found.problems.append((path, str(problem)))
+        return
+    found.layouts[path] = layout
+    found.arrays[path] = ArrayFacts(
+        shape=layout.shape,
+        chunks=layout.chunks,
+        kind=layout.kind,
+        itemsize=layout.itemsize,
+        codec=layout.codec,
+        attributes=attributes,
+        inner_chunks=layout.inner,
+        typesize=layout.typesize,
+        unreadable=layout.refused,
+    )
+    rows, stray = _chunk_rows(directory, layout, names)
+    found.foreign += [f"{path}/{name}" for name in stray]
+    if len(layout.shape) == 2:
+        found.chunk_rows[path] = rows
+
+
+def _chunk_rows(directory: Path, layout: ArrayLayout, names: set[str]) -> tuple[tuple[int, ...], list[str]]:
+    rows: set[int] = set()
+    stray: list[str] = []
+    grid = layout.grid
+    nested = layout.separator == "/" and layout.prefix
+    if nested and layout.prefix in names and (directory / layout.prefix).is_dir():
+        chunk_names = {f"{layout.prefix}/{name}" for name in os.listdir(directory / layout.prefix)}  # noqa: PTH208
+    else:
+        chunk_names = {name for name in names if not _is_document(name) and not (nested and name == layout.prefix)}
+    for name in chunk_names:
+        parts = name.split(layout.separator)
+        if layout.prefix and parts[0] == layout.prefix:
+            parts = parts[1:]
+        inside = (
+            0 < len(parts) <= len(grid)
+            and all(part.isascii() and part.isdigit() and str(int(part)) == part for part in parts)
+            and all(int(part) < count for part, count in zip(parts, grid, strict=False))
+        )
+        if inside:
+            rows.add(int(parts[0]))
+        elif len(grid):
+            stray.append(name)
+    return tuple(sorted(rows)), sorted(stray)
+
+
+def _document(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MOST_DOCUMENT_BYTES:
+            raise DocumentProblem(f"{path.name} is too large for a document")
+        return json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DocumentProblem(f"{path.name}: {error}") from None
+
+
+def _is_document(name: str) -> bool:
+    return name == FORMAT_3 or name in FORMAT_2
+
+
+def _documents_of(zarr_format: int) -> tuple[str, ...]:
+    return (FORMAT_3,) if zarr_format == 3 else FORMAT_2
+
+
+def _stale(documents: dict[str, Any], zarr_format: int) -> Iterator[tuple[str, str]]:
+    if zarr_format == 3:
+        root = documents.get(FORMAT_3)
+        consolidated = root.get("consolidated_metadata") if isinstance(root, dict) else None
+        listed = consolidated.get("metadata") if isinstance(consolidated, dict) else None
+        actual = {key.removesuffix(f"/{FORMAT_3}"): value for key, value in documents.items() if key != FORMAT_3}
+    else:
+        consolidated = documents.get(".zmetadata")
+        listed = consolidated.get("metadata") if isinstance(consolidated, dict) else None
+        actual = {key: value for key, value in documents.items() if not key.endswith(".zmetadata")}
+    if consolidated is None:
+        return
+    if not isinstance(listed, dict):
+        yield "root", "the consolidated metadata cannot be read"
+        return
+    for key in sorted(actual.keys() | listed.keys()):
+        if not _same_document(actual.get(key), listed.get(key)):
+            yield key, "the consolidated metadata say something else; consolidate them again"
+
+
+def _same_document(one: Any, other: Any) -> bool:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    common = (one.keys() & other.keys()) - {"consolidated_metadata"}
+    return all(json.dumps(one[key], sort_keys=True) == json.dumps(other[key], sort_keys=True) for key in common)
+
+
+def _zarr_problem(path: Path) -> str | None:
     import zarr
 
-    with warnings.catch_warnings():
-        # index.parquet is part of the contract and unknown to zarr-python.
-        warnings.simplefilter("ignore")
-        members = sorted(group.members(), key=lambda pair: pair[0])
-    for name, member in members:
-        yield prefix + name, member
-        if isinstance(member, zarr.Group):
-            yield from _members(member, f"{prefix}{name}/")
-
-
-def _array_facts(array: Any) -> ArrayFacts:
-    text = array.dtype.kind in _TEXT_KINDS
-    return ArrayFacts(
-        shape=tuple(array.shape),
-        chunks=tuple(array.shards or array.chunks),
-        kind="text" if text else array.dtype.name,
-        itemsize=16 if text else array.dtype.itemsize,
-        codec=_blosc(array),
-        attributes=dict(array.attrs),
-    )
-
-
-def _blosc(array: Any) -> tuple[str, int, str] | None:
-    for codec in array.compressors:
-        shuffle = getattr(codec, "shuffle", None)
-        if type(codec).__name__ in ("Blosc", "BloscCodec"):
-            cname, name = (str(getattr(value, "value", value)) for value in (codec.cname, shuffle))
-            return cname, int(codec.clevel), {"0": "noshuffle", "1": "shuffle", "2": "bitshuffle"}.get(name, name)
+    try:
+        with warnings.catch_warnings():
+            # index.parquet is part of the contract and unknown to zarr-python.
+            warnings.simplefilter("ignore")
+            sum(1 for _ in zarr.open_group(str(path), mode="r").members(max_depth=None))
+    except Exception as error:
+        # Whatever it raises, readers of the store meet it too.
+        return f"zarr-python cannot open it: {type(error).__name__}: {error}"
     return None
 
 
-def _index_facts(path: Path) -> IndexFacts | None:
+def _index_facts(path: Path) -> tuple[IndexFacts | None, str]:
+    if path.is_dir():
+        return None, "a directory; write one file"
     try:
         parquet = pa.parquet.ParquetFile(path)
-        return IndexFacts(parquet.metadata.num_rows, {field.name: str(field.type) for field in parquet.schema_arrow})
-    except (OSError, pa.ArrowException):
-        return None
-
-
-def read_index(path: Path, columns: list[str]) -> dict[str, list[Any]]:
-    """Columns of the index."""
-    table: dict[str, list[Any]] = pa.parquet.ParquetFile(path / INDEX).read(columns).to_pydict()
-    return table
-
-
-def read_rows(path: Path, array: str, rows: slice) -> NDArray[Any]:
-    """A block of rows of one array; text as an object array of str."""
-    values = np.asarray(open_group(path)[array][rows])  # type: ignore[index]
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8").astype(object)
-    return values.astype(object) if values.dtype.kind in _TEXT_KINDS else values
+        groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
+        compressions = {str(group.column(i).compression).lower() for group in groups for i in range(group.num_columns)}
+        facts = IndexFacts(
+            rows=parquet.metadata.num_rows,
+            columns={column.name: str(column.type) for column in parquet.schema_arrow},
+            longest_row_group=max((group.num_rows for group in groups), default=0),
+            compressions=frozenset(compressions),
+        )
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, ValueError, pa.ArrowException) as error:
+        return None, f"it cannot be read: {error}"
+    return facts, ""

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
-import numpy as np
 from numcodecs import blosc
 from numcodecs.vlen import VLenUTF8
 from numpy.typing import NDArray
 
 from spectral_zarr.contract.schema import CNAME
-from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import ChunkReceipt
-from spectral_zarr.store.fsops import translated, write_durable
+from spectral_zarr.store.fsops import write_durable
 
 blosc.use_threads = False
 
@@ -46,44 +44,14 @@ def encode(values: NDArray[Any], clevel: int) -> bytes:
 def write_chunk(root: Path, array: str, key: str, payload: bytes) -> ChunkReceipt:
     """Write one encoded chunk durably and say what was written."""
     write_durable(root / array / key, payload)
+    return receipt_of(array, key, payload)
+
+
+def receipt_of(array: str, key: str, payload: bytes) -> ChunkReceipt:
+    """Receipt of a file with this content; `array` is '' for one that is no chunk."""
     return ChunkReceipt(array, key, len(payload), google_crc32c.value(payload))
 
 
 def elided(array: str, key: str) -> ChunkReceipt:
     """Receipt of a chunk that is fill value only and has no file."""
     return ChunkReceipt(array, key, 0, 0)
-
-
-def read_encoded(root: Path, receipt: ChunkReceipt) -> bytes | None:
-    """Bytes of a chunk that agree with its receipt, None for an elided chunk.
-
-    Raises
-    ------
-    DamagedBuild
-        When the file is absent, present though elided, or differs from its receipt.
-    """
-    path = root / receipt.array / receipt.key
-    if receipt.size == 0:
-        if path.exists():
-            raise DamagedBuild("a chunk that should hold only fill value has a file", path=str(path))
-        return None
-    with translated(path):
-        try:
-            payload = path.read_bytes()
-        except FileNotFoundError:
-            raise DamagedBuild("a chunk that was written is missing", path=str(path)) from None
-    if len(payload) != receipt.size or google_crc32c.value(payload) != receipt.crc32c:
-        raise DamagedBuild("a chunk differs from its receipt; the disk or another program damaged it", path=str(path))
-    return payload
-
-
-def read_chunk(root: Path, receipt: ChunkReceipt, dtype: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """Numbers of a chunk, decoded only after its bytes agree with the receipt; None for an elided chunk.
-
-    Raises
-    ------
-    DamagedBuild
-        See `read_encoded`.
-    """
-    payload = read_encoded(root, receipt)
-    return None if payload is None else np.frombuffer(blosc.Blosc().decode(payload), dtype).reshape(shape)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spectral_zarr.contract.schema import CNAME, GROUPS, SHUFFLE
+from spectral_zarr.model import ChunkReceipt
+from spectral_zarr.store.chunks import receipt_of
 from spectral_zarr.store.fsops import translated
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ class ArraySpec:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def create_store(root: Path, arrays: tuple[ArraySpec, ...], attributes: dict[str, Any], zarr_format: int) -> None:
+def create_store(
+    root: Path, arrays: tuple[ArraySpec, ...], attributes: dict[str, Any], zarr_format: int
+) -> tuple[ChunkReceipt, ...]:
     """Write the metadata of all groups and arrays into an existing, empty directory.
 
     Parameters
@@ -51,6 +55,11 @@ def create_store(root: Path, arrays: tuple[ArraySpec, ...], attributes: dict[str
         Attributes of the root group.
     zarr_format : int
         2 or 3.
+
+    Returns
+    -------
+    tuple of ChunkReceipt
+        Size and CRC-32C of every document, which belongs to no array.
 
     Notes
     -----
@@ -67,11 +76,15 @@ def create_store(root: Path, arrays: tuple[ArraySpec, ...], attributes: dict[str
         documents["zarr.json"]["consolidated_metadata"] = consolidated
     else:
         documents[".zmetadata"] = {"metadata": dict(sorted(documents.items())), "zarr_consolidated_format": 1}
+    receipts = []
     with translated(root):
         for key, document in documents.items():
             path = root / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(document, indent=2, ensure_ascii=False))
+            payload = json.dumps(document, indent=2, ensure_ascii=False).encode()
+            path.write_bytes(payload)
+            receipts.append(receipt_of("", key, payload))
+    return tuple(receipts)
 
 
 def _group_documents(path: str, attributes: dict[str, Any], zarr_format: int) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,8 @@ from spectral_zarr.model import BlockReceipt, BuildPlan, ChunkReceipt
 from spectral_zarr.store.arrays import column_specs
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.audit import open_group
-from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
+from spectral_zarr.store.chunks import receipt_of
+from spectral_zarr.store.columns import INDEX, IndexWriter, write_column_chunk, write_wavelength
 from spectral_zarr.store.fsops import rename_new, sync_directory, sync_tree
 from spectral_zarr.store.paths import PARTIAL, BuildPaths
 from spectral_zarr.store.records import write_record
@@ -26,7 +27,7 @@ COLUMNS_BLOCK = -1
 """Block number of the receipt of the (N_spec,) arrays."""
 
 
-def write_columns(target: str, plan_sha256: str) -> BlockReceipt:
+def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, ...]) -> BlockReceipt:
     """Write every (N_spec,) array, the common wavelength and ``index.parquet``.
 
     Parameters
@@ -35,23 +36,26 @@ def write_columns(target: str, plan_sha256: str) -> BlockReceipt:
         Path of the store to be published.
     plan_sha256 : str
         Digest of the plan.
+    documents : tuple of ChunkReceipt
+        Receipts of the metadata documents.
 
     Returns
     -------
     BlockReceipt
-        Size and CRC-32C of every chunk; also on disk.
+        Size and CRC-32C of every chunk, every document and the index; also on disk.
     """
     began = time.process_time()
     paths = BuildPaths.of(target)
     plan = load_plan(target, plan_sha256)
     specs = column_specs(plan)
     sources = _staged_names(plan)
-    receipts: list[ChunkReceipt] = []
+    receipts = list(documents)
     index = IndexWriter(paths.tmp, plan.params)
     for block, table in enumerate(_long_blocks(paths, plan)):
         receipts += [write_column_chunk(paths.tmp, spec, block, table[sources[spec.path]]) for spec in specs]
         index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
     index.close()
+    receipts.append(receipt_of("", INDEX, (paths.tmp / INDEX).read_bytes()))
     if plan.wavelength.kind != "ragged":
         receipts.append(_write_grid(paths, plan))
     receipt = BlockReceipt(COLUMNS_BLOCK, plan.sha256, tuple(receipts), time.process_time() - began)

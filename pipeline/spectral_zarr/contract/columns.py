@@ -1,0 +1,186 @@
+"""The rules on blocks of (N_spec,) arrays: parameters, metadata, projected header fields and labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.contract.naming import DATE_OBS, METHOD, SPEC_ID, SPEC_IDS
+from spectral_zarr.contract.rows import (
+    ID_SENTINELS,
+    INTEGER_SENTINELS,
+    NARROW_SENTINELS,
+    SENTINELS,
+    TEXT_SENTINELS,
+    Offences,
+    is_listed,
+)
+from spectral_zarr.contract.schema import METHOD as METHOD_ARRAY
+from spectral_zarr.contract.schema import FluxType, SourceType
+
+PLAUSIBLE = {"teff": (500.0, 3e5), "logg": (-2.0, 10.0), "feh": (-10.0, 2.0), "mu": (0.0, 1.0)}
+HOT_SENTINEL = 9999.0
+FEWEST_HOT_SENTINELS = 3
+"""A hot star may have 9999 K exactly; three do not, nor does one without other parameters."""
+
+BINS_PER_DECADE = 100
+UNIT_RATIOS = ((8.0, 12.0), (800.0, 1200.0), (8e3, 1.2e4))
+"""Between Angstrom, nm and um, with room for different ranges of one instrument."""
+
+Texts = Sequence[str]
+Numbers = NDArray[Any]
+
+
+def check_param(
+    offences: Offences, array: str, first_row: int, values: Numbers, missing: Mapping[str, NDArray[np.bool_]]
+) -> None:
+    """Sentinels and implausible values of a block of a parameter, shape (rows,).
+
+    Parameters
+    ----------
+    missing : mapping
+        Where the other parameters of the block are NaN, by name.
+    """
+    name = array.removeprefix("params/")
+    numbers = values.astype(np.float64)
+    narrow = name in ("teff", "logg", "feh", "m_h", "alpha_m") or name.startswith("e_") or name.endswith("_fe")
+    listed = np.concatenate([SENTINELS, NARROW_SENTINELS]) if narrow else SENTINELS
+    sentinel = is_listed(numbers, listed[listed != HOT_SENTINEL] if name == "teff" else listed)
+    if name == "teff":
+        hot = numbers == HOT_SENTINEL
+        lonely = np.logical_or.reduce([missing[other] for other in ("logg", "feh") if other in missing] or [~hot & hot])
+        sentinel |= (numbers <= 0) | (hot & (lonely if np.count_nonzero(hot) < FEWEST_HOT_SENTINELS else True))
+    _report(offences, "P-03/sentinel", array, first_row, sentinel)
+    _report(offences, "P-03/infinite", array, first_row, np.isinf(numbers))
+    if name.startswith("e_") and name[2:] in missing:
+        _report(offences, "P-03/error", array, first_row, (numbers <= 0) & missing[name[2:]] & ~sentinel)
+    if name in PLAUSIBLE:
+        low, high = PLAUSIBLE[name]
+        outside = ((numbers < low) | (numbers > high)) & ~sentinel & np.isfinite(numbers)
+        _report(offences, "P-07/implausible", array, first_row, outside)
+
+
+def check_number(offences: Offences, array: str, first_row: int, values: Numbers) -> None:
+    """Sentinels of a block of a numeric metadata field, shape (rows,)."""
+    if values.dtype.kind == "f":
+        _report(offences, "M-10/sentinel", array, first_row, is_listed(values, SENTINELS))
+        if array == "metadata/snr":
+            _report(offences, "M-07/infinite", array, first_row, np.isinf(values) | (values < 0) & (values > -900))
+    elif values.dtype.kind in "iu":
+        _report(offences, "M-10/sentinel", array, first_row, np.isin(values, INTEGER_SENTINELS))
+
+
+def check_text(offences: Offences, array: str, first_row: int, values: Texts) -> None:
+    """Allowed values and forms of a block of a text array."""
+    name = array.rpartition("/")[2]
+    if array == METHOD_ARRAY:
+        labels = frozenset(values)
+        _unknown(offences, "C-02/empty", array, first_row, values, labels - {""})
+        _unknown(
+            offences, "C-03/unknown", array, first_row, values, frozenset(v for v in labels if not v or METHOD.match(v))
+        )
+    elif name == "source_type":
+        _unknown(offences, "M-01/unknown", array, first_row, values, frozenset(map(str, SourceType)))
+    elif name == "flux_type":
+        _unknown(offences, "M-02/unknown", array, first_row, values, frozenset(map(str, FluxType)))
+    elif name == "date_obs":
+        good = frozenset(value for value in frozenset(values) if DATE_OBS.match(value))
+        _unknown(offences, "M-08/malformed", array, first_row, values, good)
+    elif name == "spec_id":
+        # One pass of the expression over all of them is much cheaper than one each.
+        if not SPEC_IDS.match("\n".join(values)):
+            _found(offences, "M-04/malformed", array, first_row, (not SPEC_ID.match(value) for value in values))
+    elif array.startswith("metadata/"):
+        listed = ID_SENTINELS if name == "gaia_id" else TEXT_SENTINELS
+        # Most columns hold none at all, and one pass over the set of values is cheaper than over the values.
+        if (name == "gaia_id" or name.startswith("h")) and not listed.isdisjoint(values):
+            _found(offences, "M-10/text", array, first_row, (value in listed for value in values))
+
+
+def check_method(offences: Offences, first_row: int, methods: Texts, has_continuum: NDArray[np.bool_]) -> None:
+    """Whether labels and continua agree."""
+    unlabelled = [i for i, label in enumerate(methods) if label == "none" and has_continuum[i]]
+    absent = [i for i, label in enumerate(methods) if label not in ("none", "") and not has_continuum[i]]
+    offences.add("C-04/unlabelled", METHOD_ARRAY, [first_row + i for i in unlabelled])
+    offences.add("C-04/absent", METHOD_ARRAY, [first_row + i for i in absent])
+
+
+def check_intensity(offences: Offences, first_row: int, flux_types: Texts, mu: Numbers | None) -> None:
+    """Whether every intensity has its angle."""
+    rows = [i for i, kind in enumerate(flux_types) if kind == FluxType.INTENSITY]
+    if mu is not None:
+        rows = [i for i in rows if not math.isfinite(mu[i])]
+    offences.add("P-08/no_mu", "params/mu", [first_row + i for i in rows])
+
+
+Centres = dict[str, dict[int, tuple[int, int]]]
+"""Instrument to logarithmic bin of the central wavelength to the first row and the number of rows."""
+
+
+def bin_centres(first_row: int, instruments: Texts, centres: NDArray[np.float64]) -> Centres:
+    """Count the central wavelengths (in Angstrom) of a block by instrument."""
+    found: Centres = {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bins = np.round(np.log10(centres) * BINS_PER_DECADE)
+    known = np.flatnonzero(np.isfinite(bins))
+    for i, number in zip(known.tolist(), bins[known].astype(int).tolist(), strict=True):
+        counts = found.setdefault(instruments[i], {})
+        row, count = counts.get(number, (first_row + i, 0))
+        counts[number] = (row, count + 1)
+    return found
+
+
+def merge_centres(total: Centres, part: Centres) -> None:
+    """Add the counts of another block."""
+    for instrument, counts in part.items():
+        known = total.setdefault(instrument, {})
+        for number, (row, count) in counts.items():
+            first, before = known.get(number, (row, 0))
+            known[number] = (min(first, row), before + count)
+
+
+def check_centres(offences: Offences, array: str, centres: Centres) -> None:
+    """Ratios of units between the spectra of one instrument."""
+    mixed: set[int] = set()
+    for instrument, counts in sorted(centres.items()):
+        rows = sorted({row for pair in _unit_pairs(counts) for row in pair})
+        if rows and instrument:
+            mixed.update(rows)
+        elif rows:
+            # Models of different ranges have no instrument that would tell them apart.
+            offences.add("U-05/suspicious", array, rows)
+    offences.add("U-05/mixed", array, sorted(mixed))
+    short = sorted(row for counts in centres.values() for row in _within(counts, 100.0, 1100.0))
+    if not mixed and short and any(_within(counts, 3000.0, math.inf) for counts in centres.values()):
+        offences.add("U-05/suspicious", array, short)
+
+
+def _unit_pairs(counts: dict[int, tuple[int, int]]) -> Iterator[tuple[int, ...]]:
+    for low, (row, count) in sorted(counts.items()):
+        for high, (other_row, other_count) in sorted(counts.items()):
+            ratio = 10 ** ((high - low) / BINS_PER_DECADE)
+            if any(least <= ratio <= most for least, most in UNIT_RATIOS):
+                yield (row,) if count < other_count else (other_row,) if other_count < count else (row, other_row)
+
+
+def _within(counts: dict[int, tuple[int, int]], low: float, high: float) -> list[int]:
+    return [row for number, (row, _) in counts.items() if low <= 10 ** (number / BINS_PER_DECADE) <= high]
+
+
+def _unknown(
+    offences: Offences, symptom: str, array: str, first_row: int, values: Texts, allowed: frozenset[str]
+) -> None:
+    if not allowed.issuperset(values):
+        _found(offences, symptom, array, first_row, (value not in allowed for value in values))
+
+
+def _found(offences: Offences, symptom: str, array: str, first_row: int, flags: Iterator[bool]) -> None:
+    offences.add(symptom, array, [first_row + i for i, flag in enumerate(flags) if flag])
+
+
+def _report(offences: Offences, symptom: str, array: str, first_row: int, rows: NDArray[np.bool_]) -> None:
+    offences.add(symptom, array, first_row + np.flatnonzero(rows))

@@ -1,0 +1,260 @@
+"""Reading the chunks of one array of any store, one at a time, without trusting a byte of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import struct
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numcodecs import blosc
+from numcodecs.vlen import VLenBytes, VLenUTF8
+from numpy.typing import NDArray
+
+from spectral_zarr.model import ChunkReceipt
+from spectral_zarr.store.blosc_frame import frame_problem
+from spectral_zarr.store.documents import ArrayLayout
+
+blosc.use_threads = False
+
+DAMAGED = "Z-03/damaged"
+NOT_AS_WRITTEN = "Q-06/damaged"
+UNDECODABLE = "M-06/undecodable"
+
+_ABSENT = 2**64 - 1
+
+
+class ChunkProblem(Exception):
+    """A chunk that cannot be used; it becomes a finding.
+
+    Attributes
+    ----------
+    symptom : str
+        Symptom of the contract.
+    key : str
+        Path of the chunk inside the directory of the array.
+    """
+
+    def __init__(self, symptom: str, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.symptom = symptom
+        self.key = key
+        self.reason = reason
+
+
+class ArrayReader:
+    """The chunks of one array.
+
+    Parameters
+    ----------
+    store : Path
+        Directory of the store.
+    layout : ArrayLayout
+        Layout of the array.
+    receipts : mapping of str to ChunkReceipt, optional
+        What was written, by key; when given, no chunk is decoded that differs from its receipt.
+
+    Attributes
+    ----------
+    nbytes : int
+        Bytes decoded so far.
+    """
+
+    def __init__(self, store: Path, layout: ArrayLayout, receipts: Mapping[str, ChunkReceipt] | None = None) -> None:
+        self._store = store
+        self._directory = store / layout.path
+        self._layout = layout
+        self._receipts = receipts
+        self._array: Any = None
+        self.nbytes = 0
+
+    def numbers(self, *indices: int) -> NDArray[Any] | None:
+        """Values of a chunk, clipped to the array; None when its file is missing.
+
+        Returns
+        -------
+        ndarray
+            Valid until the next chunk of any array is read in this thread.
+
+        Raises
+        ------
+        ChunkProblem
+            When the chunk differs from its receipt or cannot be decoded.
+        """
+        key = self._layout.key(*indices)
+        payload = self._payload(key)
+        if payload is None:
+            return None
+        values = self._decode(key, payload, indices)
+        self.nbytes += values.nbytes
+        return values[self._clip(indices)]
+
+    def texts(self, index: int) -> list[str] | None:
+        """Values of a chunk of a (N_spec,) text array, clipped to the array; None when its file is missing."""
+        key = self._layout.key(index)
+        payload = self._payload(key)
+        if payload is None:
+            return None
+        (length,) = self._clip((index,))
+        if self._layout.text == "fixed":
+            return _texts(key, self._decode(key, payload, (index,))[length])
+        if not self._layout.plain:
+            return [str(value) for value in self._decode(key, payload, (index,))[length].tolist()]
+        if (problem := frame_problem(payload, None)) is not None:
+            raise ChunkProblem(DAMAGED, key, problem)
+        values = self._variable(key, blosc.Blosc().decode(payload))
+        if len(values) < length.stop:
+            raise ChunkProblem(DAMAGED, key, f"{len(values)} texts instead of {self._layout.chunks[0]}")
+        return values[length]
+
+    def _clip(self, indices: tuple[int, ...]) -> tuple[slice, ...]:
+        triples = zip(self._layout.shape, self._layout.chunks, indices, strict=True)
+        return tuple(slice(0, min(chunk, length - chunk * index)) for length, chunk, index in triples)
+
+    def _payload(self, key: str) -> bytes | None:
+        payload = self._read(key)
+        if self._receipts is None:
+            return payload
+        receipt = self._receipts.get(key)
+        if receipt is None:
+            if payload is None:
+                raise ChunkProblem(NOT_AS_WRITTEN, key, "there is no receipt")
+            raise ChunkProblem(NOT_AS_WRITTEN, key, "a file without a receipt")
+        if (problem := receipt_problem(payload, receipt)) is not None:
+            raise ChunkProblem(NOT_AS_WRITTEN, key, problem)
+        return payload
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            return read_regular(self._directory / key)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ChunkProblem(DAMAGED, key, str(error.strerror or error)) from None
+
+    def _decode(self, key: str, payload: bytes, indices: tuple[int, ...]) -> NDArray[Any]:
+        layout = self._layout
+        try:
+            if not layout.plain:
+                return self._by_zarr(indices)
+            if layout.inner is not None:
+                return self._shard(key, payload)
+            return self._frame(key, payload, layout.chunks)
+        except ChunkProblem:
+            raise
+        except Exception as error:
+            # A decoder may raise anything on damaged bytes.
+            raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
+
+    def _frame(self, key: str, payload: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
+        dtype = np.dtype(self._layout.dtype)
+        values = _buffer(math.prod(shape) * dtype.itemsize).view(dtype)
+        if (problem := frame_problem(payload, values.nbytes)) is not None:
+            raise ChunkProblem(DAMAGED, key, problem)
+        blosc.Blosc().decode(payload, values)
+        return values.reshape(shape, order=self._layout.order)
+
+    def _shard(self, key: str, payload: bytes) -> NDArray[Any]:
+        layout = self._layout
+        assert layout.inner is not None
+        counts = [length // part for length, part in zip(layout.chunks, layout.inner, strict=True)]
+        n_inner = int(np.prod(counts))
+        size = 16 * n_inner + 4
+        if len(payload) < size:
+            raise ChunkProblem(DAMAGED, key, "the shard is shorter than its index")
+        index, crc = payload[-size:-4], struct.unpack("<I", payload[-4:])[0]
+        if google_crc32c.value(index) != crc:
+            raise ChunkProblem(DAMAGED, key, "the index of the shard does not agree with its checksum")
+        values = np.full(layout.chunks, layout.fill, np.dtype(layout.dtype))
+        for position, (offset, nbytes) in enumerate(np.frombuffer(index, "<u8").reshape(-1, 2).tolist()):
+            if (offset, nbytes) == (_ABSENT, _ABSENT):
+                continue
+            if offset + nbytes > len(payload) - size:
+                raise ChunkProblem(DAMAGED, key, "an inner chunk lies outside the shard")
+            place = np.unravel_index(position, counts)
+            region = tuple(slice(int(i) * n, (int(i) + 1) * n) for i, n in zip(place, layout.inner, strict=True))
+            values[region] = self._frame(key, payload[offset : offset + nbytes], layout.inner)
+        return values
+
+    def _by_zarr(self, indices: tuple[int, ...]) -> NDArray[Any]:
+        if self._array is None:
+            import zarr
+
+            self._array = zarr.open_array(str(self._directory), mode="r")
+        places = zip(indices, self._layout.chunks, strict=True)
+        return np.asarray(self._array[tuple(slice(i * chunk, (i + 1) * chunk) for i, chunk in places)])
+
+    def _variable(self, key: str, decoded: bytes) -> list[str]:
+        try:
+            values: list[str] = VLenUTF8().decode(decoded).tolist()
+        except UnicodeDecodeError:
+            raw = VLenBytes().decode(decoded)
+            bad = next(i for i, value in enumerate(raw) if not _is_utf8(value))
+            raise ChunkProblem(UNDECODABLE, key, f"value {bad} of the chunk: {bytes(raw[bad])[:40]!r}") from None
+        except Exception as error:
+            raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
+        return values
+
+
+def receipt_problem(payload: bytes | None, receipt: ChunkReceipt) -> str | None:
+    """Why a file is not what its receipt says, None when it is."""
+    if receipt.size == 0:
+        return None if payload is None else "a chunk that should hold only fill value has a file"
+    if payload is None:
+        return "the file that was written is missing"
+    if len(payload) != receipt.size:
+        return f"{len(payload)} bytes instead of {receipt.size}"
+    return None if google_crc32c.value(payload) == receipt.crc32c else "the checksum differs"
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a regular file; a pipe or device, which could block for ever, is an error.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read or is not a regular one.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor, not a path)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("not a regular file")
+        return file.readall()
+
+
+_OWN = threading.local()
+
+
+def _buffer(nbytes: int) -> NDArray[np.uint8]:
+    # Fresh memory costs more than decoding into it: the kernel has to clear every page.
+    held: NDArray[np.uint8] | None = getattr(_OWN, "buffer", None)
+    if held is None or held.nbytes < nbytes:
+        held = _OWN.buffer = np.empty(nbytes, np.uint8)
+    return held[:nbytes]
+
+
+def _texts(key: str, values: NDArray[Any]) -> list[str]:
+    if values.dtype.kind == "U":
+        try:
+            return [str(value) for value in values.tolist()]
+        except ValueError as error:
+            raise ChunkProblem(UNDECODABLE, key, str(error)) from None
+    try:
+        return [value.decode() for value in values.tolist()]
+    except UnicodeDecodeError:
+        bad = next(i for i, value in enumerate(values.tolist()) if not _is_utf8(value))
+        raise ChunkProblem(UNDECODABLE, key, f"value {bad} of the chunk: {values[bad][:40]!r}") from None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""Reading ``index.parquet`` of any store in pieces, and comparing it with arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from spectral_zarr.store.columns import INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class IndexColumn:
+    """A piece of one column: its values, and which of them are null."""
+
+    values: list[Any]
+    null: NDArray[np.bool_]
+
+
+class IndexColumns:
+    """Some columns of the index, read in pieces.
+
+    Parameters
+    ----------
+    store : Path
+        Directory of the store.
+    names : sequence of str
+        Columns that exist.
+
+    Attributes
+    ----------
+    problem : str
+        What ended the reading early, '' when nothing did.
+    """
+
+    def __init__(self, store: Path, names: Sequence[str]) -> None:
+        self._path = store / INDEX
+        self._names = list(names)
+        self.problem = ""
+
+    def batches(self, rows: int) -> Iterator[tuple[int, dict[str, IndexColumn]]]:
+        """First row and columns of each piece of at most `rows` rows."""
+        start = 0
+        try:
+            parquet = pa.parquet.ParquetFile(self._path)
+            for batch in parquet.iter_batches(batch_size=rows, columns=self._names):
+                columns = {name: _column(batch.column(name)) for name in self._names}
+                yield start, columns
+                start += batch.num_rows
+        except (OSError, ValueError, pa.ArrowException) as error:
+            self.problem = str(error)
+
+
+def differing_rows(column: IndexColumn, stored: list[str] | NDArray[Any]) -> NDArray[np.intp]:
+    """Positions where the index is not the array; NaN, null and '' are all nothing."""
+    if isinstance(stored, list) and column.values == stored:
+        return np.zeros(0, np.intp)
+    if not isinstance(stored, list) and all(isinstance(value, float) for value in column.values):
+        listed, numbers = np.array(column.values), stored.astype(np.float64)
+        return np.flatnonzero((listed != numbers) & ~(np.isnan(listed) & np.isnan(numbers)))
+    pairs = zip(column.values, stored if isinstance(stored, list) else stored.tolist(), strict=True)
+    return np.array([i for i, (listed, value) in enumerate(pairs) if not _equal(listed, value)], np.intp)
+
+
+def _equal(listed: Any, value: Any) -> bool:
+    # Only NaN differs from itself.
+    return bool(listed == value) or ((listed in (None, "") or listed != listed) and (value == "" or value != value))
+
+
+def _column(column: pa.Array) -> IndexColumn:
+    values = column.to_pylist()
+    null = [value is None for value in values] if column.null_count else np.zeros(len(values))
+    return IndexColumn(values, np.array(null, np.bool_))
