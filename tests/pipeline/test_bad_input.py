@@ -139,7 +139,7 @@ class TestRejections:
 class TestSources:
     def test_no_files(self, tmp_path: Path, build: Build) -> None:
         (tmp_path / "empty").mkdir()
-        with pytest.raises(NoSources, match="no FITS files"):
+        with pytest.raises(NoSources, match="no spectra"):
             build(tmp_path / "empty", tmp_path / "x.zarr")
 
     def test_a_missing_directory(self, tmp_path: Path, build: Build) -> None:

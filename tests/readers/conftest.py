@@ -12,11 +12,14 @@ import pytest
 from astropy.io import fits
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.model import Spectrum
-from spectral_zarr.readers.fits import open_fits
-from spectral_zarr.readers.registry import find_reader, readers
+from spectral_zarr.errors import SourceError
+from spectral_zarr.model import SourceFile, Spectrum
+from spectral_zarr.readers import find_reader, open_source, readers
+from spectral_zarr.readers.reader import kind_of_file
+from spectral_zarr.tasks.sources import scan_sources
 
 ReadOne = Callable[..., tuple[str, Spectrum]]
+ReadAll = Callable[..., tuple[str, list[Spectrum | SourceError]]]
 WriteFits = Callable[..., Path]
 Astropy = Callable[[Path], fits.HDUList]
 
@@ -26,14 +29,27 @@ def read_one() -> ReadOne:
     """Read the only spectrum of a file: the name of the reader that claims it, and the spectrum."""
 
     def read(path: Path, options: ReaderOptions | None = None) -> tuple[str, Spectrum]:
-        file = open_fits(str(path), path.name)
-        options = options or ReaderOptions()
-        reader = find_reader(file, options)
-        (spectrum,) = reader.read(file, options, reader.policy)
+        name, (spectrum,) = _read(path, options)
         assert isinstance(spectrum, Spectrum)
-        return reader.name, spectrum
+        return name, spectrum
 
     return read
+
+
+@pytest.fixture
+def read_all() -> ReadAll:
+    """Read all spectra of a file, with the companions that an ingest of its directory would find."""
+    return _read
+
+
+def _read(path: Path, options: ReaderOptions | None = None) -> tuple[str, list[Spectrum | SourceError]]:
+    # Directories are searched for the usual suffixes only; a file that is named is always found.
+    sources = scan_sources([str(path.parent), str(path)])
+    file = next(file for file in sources if str(path) in (file.path, *(one.path for one in file.companions)))
+    source = open_source(file)
+    options = options or ReaderOptions()
+    reader = find_reader(source, options)
+    return reader.name, list(reader.read(source, options, reader.policy))
 
 
 @pytest.fixture
@@ -41,8 +57,9 @@ def claimants() -> Callable[[Path], list[str]]:
     """Names of the product readers (not the generic ones) that claim a file."""
 
     def names(path: Path) -> list[str]:
-        file = open_fits(str(path), path.name)
-        return [reader.name for reader in readers() if reader.priority < 50 and reader.claims(file, ReaderOptions())]
+        file = open_source(SourceFile(str(path), path.name, path.stat().st_size))
+        asked = [one for one in readers() if one.priority < 50 and isinstance(file, kind_of_file(one))]
+        return [one.name for one in asked if one.claims(file, ReaderOptions())]
 
     return names
 

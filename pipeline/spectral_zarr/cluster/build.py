@@ -103,11 +103,11 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     observer = observer or SilentObserver()
     BuildPaths.of(request.target)
     batches = make_batches(_sources(request), request.config.build)
-    observer.begin("survey", sum(len(batch.files) for batch in batches), "files")
+    observer.begin("survey", sum(batch.n_files for batch in batches), "files")
     surveys: dict[int, Survey] = {}
     for survey in executor.map(partial(survey_batch, config=request.config), batches):
         surveys[survey.batch] = survey
-        observer.advance(len(batches[survey.batch].files))
+        observer.advance(batches[survey.batch].n_files)
     observer.end()
     planner = gather_surveyed(surveys, batches, request.config)
     rejections = (*(r for batch in batches for r in surveys[batch.index].rejections), *planner.rejections)
@@ -189,7 +189,7 @@ def _finish(
     if planner.n_spec == 0:
         raise NothingAccepted(f"no spectrum was accepted: {_shown(rejections)}", path=request.target)
     plan = planner.finish(
-        n_input_files=sum(len(batch.files) for batch in batches),
+        n_input_files=sum(batch.n_files for batch in batches),
         n_rejected=len(rejections),
         created_at=created_at,
         git_commit=package_commit(),
@@ -241,7 +241,7 @@ def _stage(
     observer: Observer,
     journal: Journal,
 ) -> list[StageReceipt]:
-    observer.begin("stage", sum(len(batch.files) for batch in batches), "files")
+    observer.begin("stage", sum(batch.n_files for batch in batches), "files")
     receipts: dict[int, StageReceipt] = {}
     task = partial(stage_batch, str(paths.target), config=request.config)
     for receipt in executor.map(task, batches):

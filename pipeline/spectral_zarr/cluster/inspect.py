@@ -26,7 +26,7 @@ GROUP_KEYS = ("reader", "instrument", "flux_unit", "wavelength_medium", "velocit
 WANTED_TEXT = {"date": "date_obs", "Gaia id": "gaia_id", "object": "object"}
 WANTED_NUMBERS = {"SNR": "snr", "position": "ra", "exposure time": "exptime", "resolving power": "resolving_power"}
 
-_COLUMNS = tuple(dict.fromkeys((*PLAN_COLUMNS, *WANTED_TEXT.values(), *WANTED_NUMBERS.values())))
+_COLUMNS = tuple(dict.fromkeys((*PLAN_COLUMNS, "source_companions", *WANTED_TEXT.values(), *WANTED_NUMBERS.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +95,22 @@ def inspect_files(
     """
     observer = observer or SilentObserver()
     batches = make_batches(files, config.build)
-    observer.begin("survey", len(files), "files")
+    n_files = sum(file.n_files for file in files)
+    observer.begin("survey", n_files, "files")
     surveys: dict[int, Survey] = {}
     for survey in executor.map(partial(survey_slim, config=config), batches):
         surveys[survey.batch] = survey
-        observer.advance(len(batches[survey.batch].files))
+        observer.advance(batches[survey.batch].n_files)
     observer.end()
     rejections = [rejection for batch in batches for rejection in surveys[batch.index].rejections]
-    paths = {file.name: file.path for file in files}
+    paths = {one.name: one.path for file in files for one in (file, *file.companions)}
     groups = []
     for key, members in _split(surveys).items():
         group, refused = _group(key, members, batches, paths, config)
         groups.append(group)
         rejections += refused
     groups.sort(key=lambda group: (-group.n_spectra, group.reader, group.instrument))
-    return Inspection(len(files), sum(file.size for file in files), tuple(groups), tuple(rejections))
+    return Inspection(n_files, sum(file.nbytes for file in files), tuple(groups), tuple(rejections))
 
 
 def survey_slim(batch: Batch, config: Config) -> Survey:
@@ -158,9 +159,16 @@ def _group(
         store_bytes=plan.logical_bytes,
         missing=dict(_missing(columns)),
         params=plan.params,
-        files=tuple(dict.fromkeys(paths[name] for name in columns["source_file"].to_pylist())),
+        files=tuple(dict.fromkeys(paths[name] for name in _source_names(columns))),
     )
     return group, planner.rejections
+
+
+def _source_names(columns: pa.Table) -> Iterable[str]:
+    pairs = zip(columns["source_file"].to_pylist(), columns["source_companions"].to_pylist(), strict=True)
+    for name, companions in pairs:
+        yield name
+        yield from filter(None, companions.split("|"))
 
 
 def _missing(columns: pa.Table) -> Iterable[tuple[str, float]]:

@@ -56,9 +56,22 @@ class ImageOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """``[readers]``: which readers may claim a file, and the options of the generic ones."""
+    """``[readers]``: which readers may claim a file, and the options of the generic ones.
+
+    Attributes
+    ----------
+    only : tuple of str
+        Names of the readers that may claim a file; all when empty.
+    echelle : {'refuse', 'rows'}
+        What becomes of echelle orders that nobody merged: the file is rejected, or each order is a row.
+    wavelength_file : str
+        File of wavelengths for model grids that keep them apart; by default the usual name is looked for beside
+        the model and in the directories above it.
+    """
 
     only: tuple[str, ...] = ()
+    echelle: Literal["refuse", "rows"] = "refuse"
+    wavelength_file: str = ""
     table: TableOptions = field(default_factory=TableOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
 

@@ -7,11 +7,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to ingest: where it is, how it is named in the store, and how long it was when listed."""
+    """A file to ingest: where it is, how it is named in the store, and how long it was when listed.
+
+    Attributes
+    ----------
+    companions : tuple of SourceFile
+        Further files of the same spectrum, such as its other arms, sorted by name.
+    """
 
     path: str
     name: str
     size: int
+    companions: tuple[SourceFile, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the file and its companions."""
+        return self.size + sum(companion.size for companion in self.companions)
+
+    @property
+    def n_files(self) -> int:
+        """The file and its companions."""
+        return 1 + len(self.companions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +41,12 @@ class Batch:
     @property
     def nbytes(self) -> int:
         """Bytes of all source files together."""
-        return sum(file.size for file in self.files)
+        return sum(file.nbytes for file in self.files)
+
+    @property
+    def n_files(self) -> int:
+        """Number of source files, companions included."""
+        return sum(file.n_files for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)

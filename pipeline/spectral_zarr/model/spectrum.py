@@ -41,6 +41,8 @@ class Observation:
     date_obs: str = ""
     velocity_frame: str = "unknown"
     flux_calibration: str = ""
+    order: str = ""
+    arm_merge: str = ""
     params_source: str = ""
     snr: float = NAN
     snr_method: str = ""

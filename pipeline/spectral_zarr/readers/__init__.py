@@ -1,7 +1,23 @@
 """Readers: the only floor that knows FITS; each product is one module of `readers.products`."""
 
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, open_fits
-from spectral_zarr.readers.reader import Reader
-from spectral_zarr.readers.registry import find_reader, readers
+from spectral_zarr.readers.opening import SUFFIXES, open_source
+from spectral_zarr.readers.raw import RawFile
+from spectral_zarr.readers.reader import Reader, joined_names
+from spectral_zarr.readers.registry import find_reader, joined_patterns, readers
+from spectral_zarr.readers.text import TextFile
 
-__all__ = ["FitsFile", "HeaderPolicy", "Reader", "find_reader", "open_fits", "readers"]
+__all__ = [
+    "SUFFIXES",
+    "FitsFile",
+    "HeaderPolicy",
+    "RawFile",
+    "Reader",
+    "TextFile",
+    "find_reader",
+    "joined_names",
+    "joined_patterns",
+    "open_fits",
+    "open_source",
+    "readers",
+]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from spectral_zarr.config import ReaderOptions
+from spectral_zarr.errors import SourceError
 from spectral_zarr.model import Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy
+from spectral_zarr.readers.raw import RawFile
 
 
 @runtime_checkable
@@ -26,6 +28,13 @@ class Reader(Protocol):
         Readers are asked in ascending order; products have 0, generic layouts 100.
     policy : HeaderPolicy
         Header cards that the product adds to or removes from the common lists.
+
+    Notes
+    -----
+    Two more attributes are optional. ``reads`` is the kind of file that the reader is asked about, `FitsFile` by
+    default. ``joins`` is a regular expression for the names of files that are one spectrum together, such as its
+    arms: files of one directory whose names match as a whole and agree in the group ``key`` are one source, the
+    first of them by name with the others as its companions.
     """
 
     name: str
@@ -34,16 +43,16 @@ class Reader(Protocol):
     priority: int
     policy: HeaderPolicy
 
-    def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+    def claims(self, file: Any, options: ReaderOptions) -> bool:
         """Whether the file is of this product, from its headers alone."""
 
-    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
+    def read(self, file: Any, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         """Spectra of a claimed file in order of (HDU, row).
 
         Parameters
         ----------
         file : FitsFile
-            A file that `claims` accepted.
+            A file that `claims` accepted, of the kind ``reads``.
         options : ReaderOptions
             The user's options.
         policy : HeaderPolicy
@@ -55,3 +64,15 @@ class Reader(Protocol):
             For a file that cannot be ingested. A spectrum that cannot may be reported with a row while the
             others go on, by yielding the exception instead of a spectrum.
         """
+
+
+def kind_of_file(reader: Reader) -> type[RawFile]:
+    """What a reader is asked about."""
+    kind: type[RawFile] = getattr(reader, "reads", FitsFile)
+    return kind
+
+
+def joined_names(reader: Reader) -> str:
+    """Pattern of the names of files that are one spectrum together, '' when each file stands alone."""
+    pattern: str = getattr(reader, "joins", "")
+    return pattern

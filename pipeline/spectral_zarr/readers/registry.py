@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from functools import cache
 from importlib.metadata import entry_points
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import ConfigError, NotASpectrum
 from spectral_zarr.readers import products
-from spectral_zarr.readers.fits import FitsFile
-from spectral_zarr.readers.reader import Reader
+from spectral_zarr.readers.raw import RawFile
+from spectral_zarr.readers.reader import Reader, joined_names, kind_of_file
 
 ENTRY_POINT_GROUP = "spectral_zarr.readers"
 
@@ -33,7 +34,13 @@ def readers() -> tuple[Reader, ...]:
     return tuple(sorted(found, key=lambda reader: (reader.priority, reader.name)))
 
 
-def find_reader(file: FitsFile, options: ReaderOptions) -> Reader:
+@cache
+def joined_patterns() -> tuple[re.Pattern[str], ...]:
+    """Patterns of the names of files that are one spectrum together."""
+    return tuple(re.compile(pattern) for reader in readers() if (pattern := joined_names(reader)))
+
+
+def find_reader(file: RawFile, options: ReaderOptions) -> Reader:
     """The first reader that claims a file.
 
     Raises
@@ -47,7 +54,8 @@ def find_reader(file: FitsFile, options: ReaderOptions) -> Reader:
     if unknown := set(options.only) - {reader.name for reader in known}:
         raise ConfigError(f"unknown reader {', '.join(sorted(unknown))}; 'spectral-zarr readers' lists them")
     for reader in known:
-        if (not options.only or reader.name in options.only) and reader.claims(file, options):
+        wanted = (not options.only or reader.name in options.only) and isinstance(file, kind_of_file(reader))
+        if wanted and reader.claims(file, options):
             return reader
     message = f"no reader understands it: {file.describe()}. Name its columns in [readers.table] or leave it out"
     raise NotASpectrum(message, path=file.name)

@@ -14,7 +14,7 @@ from spectral_zarr.errors import SourceError
 from spectral_zarr.model import Batch, StageReceipt
 from spectral_zarr.plan import Planner
 from spectral_zarr.plan.planner import PLAN_COLUMNS
-from spectral_zarr.readers import find_reader, open_fits
+from spectral_zarr.readers import find_reader, open_source
 from spectral_zarr.store.arrow import numbers
 from spectral_zarr.store.columns import has_number
 from spectral_zarr.store.paths import BuildPaths
@@ -64,10 +64,11 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
     def load(batch: int, row: int) -> NDArray[np.float64]:
         table = surveys[batch].columns
         name, hdu, number = (table[column][row].as_py() for column in ("source_file", "source_hdu", "source_row"))
-        file = next(file for file in batches[batch].files if file.name == name)
-        fits = open_fits(file.path, file.name)
-        reader = find_reader(fits, config.readers)
-        for spectrum in reader.read(fits, config.readers, reader.policy):
+        files = (one for file in batches[batch].files for one in (file, *file.companions))
+        file = next(file for file in files if file.name == name)
+        source = open_source(file)
+        reader = find_reader(source, config.readers)
+        for spectrum in reader.read(source, config.readers, reader.policy):
             if not isinstance(spectrum, SourceError) and (spectrum.hdu, spectrum.row) == (hdu, number):
                 values = prepare(spectrum, sort_orders=config.build.orders == "sort").wavelength
                 assert values is not None
@@ -94,5 +95,5 @@ def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[Heade
         header_keys(table) if header is None else header,
         [name.removeprefix(PARAM_PREFIX) for name in params],
         nbytes=nbytes,
-        largest_file=max(file.size for file in batch.files),
+        largest_file=max(file.nbytes for file in batch.files),
     )

@@ -45,6 +45,7 @@ class Place:
     size: int
     sha256: str
     reader: str
+    companions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
         wave_min=grid.wave_min,
         wave_max=grid.wave_max,
         source_file=place.name,
+        source_companions=place.companions,
         source_hdu=source.hdu,
         source_row=source.row,
         source_size=place.size,

@@ -6,14 +6,13 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spectral_zarr.config import BuildOptions
 from spectral_zarr.errors import NoSources, UsageError
 from spectral_zarr.model import Batch, SourceFile
-
-SUFFIXES = (".fits", ".fit", ".fts", ".mxlo", ".mxhi", ".fits.gz", ".fit.gz", ".fits.fz")
-"""Suffixes looked for in directories; a file that is named is taken whatever its suffix."""
+from spectral_zarr.readers import SUFFIXES, joined_patterns
 
 LEAST_BATCH_BYTES, MOST_BATCH_BYTES, BATCHES_AIMED_AT = 16 << 20, 128 << 20, 32
 
@@ -29,7 +28,8 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
     Returns
     -------
     tuple of SourceFile
-        Names are relative to the directory given, or to the common parent of all that was given.
+        Names are relative to the directory given, or to the common parent of all that was given. Files that are
+        one spectrum together by their names are one source, with the first of them in front.
 
     Raises
     ------
@@ -59,8 +59,19 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
             identities[identity] = name
             found[name] = SourceFile(path, name, status.st_size)
     if not found:
-        raise NoSources(f"no FITS files ({', '.join(SUFFIXES)}) below {', '.join(map(str, roots))}")
-    return tuple(found[name] for name in sorted(found, key=str.encode))
+        raise NoSources(f"no spectra ({', '.join(SUFFIXES)}) below {', '.join(map(str, roots))}")
+    return _joined([found[name] for name in sorted(found, key=str.encode)])
+
+
+def _joined(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    groups: dict[tuple[str, ...], list[SourceFile]] = {}
+    patterns = joined_patterns()
+    for file in files:
+        directory, _, name = file.name.rpartition("/")
+        match = next((match for pattern in patterns if (match := pattern.fullmatch(name))), None)
+        key = (file.name,) if match is None else (directory, match["key"])
+        groups.setdefault(key, []).append(file)
+    return tuple(replace(first, companions=tuple(others)) for first, *others in groups.values())
 
 
 def _expand(sources: Iterable[str]) -> Iterator[Path]:
@@ -115,17 +126,17 @@ def make_batches(files: Sequence[SourceFile], options: BuildOptions) -> tuple[Ba
     tuple of Batch
         Independent of the number of workers, so that a build can be resumed with any.
     """
-    total = sum(file.size for file in files)
+    total = sum(file.nbytes for file in files)
     aim = options.batch_bytes or min(max(total // BATCHES_AIMED_AT, LEAST_BATCH_BYTES), MOST_BATCH_BYTES)
     batches: list[Batch] = []
     pending: list[SourceFile] = []
     pending_bytes = 0
     for file in files:
-        if pending and (pending_bytes + file.size > aim or len(pending) >= options.batch_files):
+        if pending and (pending_bytes + file.nbytes > aim or len(pending) >= options.batch_files):
             batches.append(Batch(len(batches), tuple(pending)))
             pending, pending_bytes = [], 0
         pending.append(file)
-        pending_bytes += file.size
+        pending_bytes += file.nbytes
     if pending:
         batches.append(Batch(len(batches), tuple(pending)))
     return tuple(batches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey
 from spectral_zarr.errors import ReaderFailure, SourceError, SpectralZarrError
 from spectral_zarr.model import Batch, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
-from spectral_zarr.readers import HeaderPolicy, Reader, find_reader, open_fits
+from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.fsops import sync_directory, write_stream_durable
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
@@ -42,7 +43,7 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
     """
     paths = BuildPaths.of(target)
     proof = paths.stage_receipt(batch.index)
-    names = [(file.name, file.size) for file in batch.files]
+    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
     sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
     if (known := _valid_receipt(proof, paths.staged, sources)) is not None:
         return known
@@ -76,7 +77,7 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
     receipt = StageReceipt(
         batch=batch.index,
         sources_digest=sources,
-        n_files=len(batch.files),
+        n_files=batch.n_files,
         n_spectra=len(rows),
         source_bytes=batch.nbytes,
         pixels=StagedFile(pixel_path.name, pixels[0].sink.size, pixels[0].sink.crc32c),
@@ -129,9 +130,17 @@ def _valid_receipt(proof: Path, staged: Path, sources: str) -> StageReceipt | No
 
 
 def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iterator[tuple[Prepared, Row]]:
-    for file in batch.files:
+    pending = deque(batch.files)
+    while pending:
+        file = pending.popleft()
         try:
-            for spectrum, place in _spectra(file, config):
+            source = open_source(file)
+            reader = find_reader(source, config.readers)
+            if file.companions and not joined_names(reader):
+                # Only their names looked like those of arms.
+                pending.extendleft(reversed(file.companions))
+                file = replace(file, companions=())
+            for spectrum, place in _spectra(file, source, reader, config):
                 try:
                     if isinstance(spectrum, SourceError):
                         raise spectrum
@@ -144,25 +153,26 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
                 except SourceError as error:
                     rejections.append(_rejection(error, file, spectrum))
         except SourceError as error:
-            rejections.append(_rejection(error, file))
+            rejections += _file_rejections(error, file)
         except (SpectralZarrError, OSError):
             raise
         except Exception as error:
             # A reader that trips over an unforeseen layout must cost its file and never the build.
             failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
-            rejections.append(_rejection(failure, file))
+            rejections += _file_rejections(failure, file)
 
 
-def _spectra(file: SourceFile, config: Config) -> Iterator[tuple[Spectrum | SourceError, Place]]:
-    fits = open_fits(file.path, file.name)
-    reader = find_reader(fits, config.readers)
+def _spectra(
+    file: SourceFile, source: RawFile, reader: Reader, config: Config
+) -> Iterator[tuple[Spectrum | SourceError, Place]]:
     place = Place(
         name=file.name,
-        size=fits.size,
-        sha256=fits.sha256 if config.build.hash_sources else "",
+        size=source.size,
+        sha256=source.sha256 if config.build.hash_sources else "",
         reader=f"{reader.name}@{reader.version}",
+        companions="|".join(companion.name for companion in file.companions),
     )
-    for spectrum in reader.read(fits, config.readers, _policy(reader, config)):
+    for spectrum in reader.read(source, config.readers, _policy(reader, config)):
         yield _with_dataset_facts(spectrum, config), place
 
 
@@ -183,7 +193,7 @@ def _spec_id(spectrum: Spectrum, name: str) -> str:
     spec_id = spectrum.spec_id
     if not spec_id:
         stem = name
-        for suffix in (".gz", ".fz", ".fits", ".fit", ".fts"):
+        for suffix in (".gz", ".fz", *SUFFIXES):
             stem = stem.removesuffix(suffix)
         spec_id = stem if spectrum.row == 0 else f"{stem}-h{spectrum.hdu}r{spectrum.row}"
     if SPEC_ID.match(spec_id):
@@ -191,6 +201,12 @@ def _spec_id(spectrum: Spectrum, name: str) -> str:
     # Identifiers are printable ASCII without blanks, so that they survive every table format.
     safe = "".join(c if "\x21" <= c <= "\x7e" else "_" for c in spec_id)
     return f"{safe}-{hashlib.sha256(spec_id.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+def _file_rejections(error: SourceError, file: SourceFile) -> list[Rejection]:
+    reason = f"it is one spectrum with {file.name}, which was rejected: {error.message}"
+    others = [Rejection(error.code, companion.name, -1, -1, reason) for companion in file.companions]
+    return [_rejection(error, file), *others]
 
 
 def _rejection(error: SourceError, file: SourceFile, spectrum: Spectrum | SourceError | None = None) -> Rejection:

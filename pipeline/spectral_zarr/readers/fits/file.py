@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import os
 import re
-import stat
-import zlib
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated, Unreadable
+from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated
+from spectral_zarr.model import SourceFile
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
 from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, data_structure
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
+from spectral_zarr.readers.raw import LARGEST_RATIO, UNPACKED_BYTES, RawFile, read_raw
 
 _END = b"END" + b" " * 77
 _KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
-GZIP_MAGIC = b"\x1f\x8b"
-GZIP_LEAST_BYTES = 64 << 20
-GZIP_LARGEST_RATIO = 100
-GZIP_MOST_MEMBERS = 1000
-GZIP_PIECE = 1 << 20
 MOST_HDUS = 100_000
 MOST_AXES = 32
 
@@ -188,29 +180,16 @@ class Hdu:
         nbytes = abs(self.header.integer("ZBITPIX") or 64) // 8 if 0 < n_axes <= MOST_AXES else 0
         for i in range(min(n_axes, MOST_AXES)):
             nbytes *= max(self.header.integer(f"ZNAXIS{i + 1}") or 0, 0)
-        if not 0 < nbytes <= max(GZIP_LEAST_BYTES, GZIP_LARGEST_RATIO * len(self._file.data)):
+        if not 0 < nbytes <= max(UNPACKED_BYTES, LARGEST_RATIO * len(self._file.data)):
             message = f"the compressed image declares {nbytes} bytes; unpack it by hand"
             raise CorruptFits(message, path=self._file.name, hdu=self.index)
 
 
-class FitsFile:
-    """The bytes of one file and its HDUs.
+class FitsFile(RawFile):
+    """The bytes of one file and its HDUs."""
 
-    Attributes
-    ----------
-    name : str
-        How the file is called in messages and in the store.
-    data : bytes
-        Content, decompressed when the file is gzipped.
-    size : int
-        Bytes on disk.
-    """
-
-    def __init__(self, raw: bytes, name: str) -> None:
-        self.name = name
-        self.size = len(raw)
-        self._raw = raw
-        self.data = raw if raw[:2] != GZIP_MAGIC else _gunzip(raw, name)
+    def __init__(self, raw: bytes, name: str, path: str = "", companions: tuple[SourceFile, ...] = ()) -> None:
+        super().__init__(raw, name, path, companions)
         self.hdus = _find_hdus(self)
         self._reference: Any = None
 
@@ -218,11 +197,6 @@ class FitsFile:
     def primary(self) -> Header:
         """Header of the primary HDU."""
         return self.hdus[0].header
-
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the bytes on disk."""
-        return hashlib.sha256(self._raw).hexdigest()
 
     def named(self, name: str) -> Hdu | None:
         """First HDU with an EXTNAME, compared without case."""
@@ -262,7 +236,7 @@ class FitsFile:
         return "; ".join(parts) + ("; ..." if len(self.hdus) > 8 else "")
 
 
-def open_fits(path: str, name: str = "") -> FitsFile:
+def open_fits(path: str, name: str = "", companions: tuple[SourceFile, ...] = ()) -> FitsFile:
     """Read a FITS file, gzipped or not, with one open and one read.
 
     Parameters
@@ -271,6 +245,8 @@ def open_fits(path: str, name: str = "") -> FitsFile:
         Where the file is.
     name : str, optional
         How it is called in messages; the path by default.
+    companions : tuple of SourceFile
+        Further files of the same spectrum.
 
     Returns
     -------
@@ -281,56 +257,7 @@ def open_fits(path: str, name: str = "") -> FitsFile:
     SourceError
         `Unreadable`, `EmptyFile`, `NotFits`, `Truncated` or `CorruptFits`.
     """
-    name = name or path
-    try:
-        # Without O_NONBLOCK, opening a FIFO that happens to end in .fits would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise Unreadable("not a regular file", path=name)
-            raw = _read_all(stream, status.st_size)
-    except ValueError as error:
-        raise Unreadable(f"cannot be opened: {error}", path=name) from error
-    except OSError as error:
-        if error.errno in (errno.ENFILE, errno.EMFILE, errno.ENOMEM):
-            raise
-        raise Unreadable(f"cannot be read: {error.strerror}; check the path and its permissions", path=name) from error
-    return FitsFile(raw, name)
-
-
-def _read_all(stream: Any, size: int) -> bytes:
-    data = stream.read(size)
-    if len(data) == size:
-        return bytes(data)
-    parts = [data]
-    while part := stream.read(1 << 20):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _gunzip(raw: bytes, name: str) -> bytes:
-    limit = max(GZIP_LEAST_BYTES, GZIP_LARGEST_RATIO * len(raw))
-    parts: list[bytes] = []
-    total = position = members = 0
-    while raw[position : position + 2] == GZIP_MAGIC:
-        members += 1
-        if members > GZIP_MOST_MEMBERS:
-            raise CorruptFits(f"more than {GZIP_MOST_MEMBERS} gzip members", path=name)
-        stream = zlib.decompressobj(wbits=31)
-        while not stream.eof:
-            piece = raw[position : position + GZIP_PIECE]
-            if not piece:
-                raise Truncated("the gzip stream ends early; fetch the file again", path=name)
-            try:
-                parts.append(stream.decompress(piece, limit - total + 1))
-            except zlib.error as error:
-                raise CorruptFits(f"the gzip stream is damaged: {error}", path=name) from error
-            total += len(parts[-1])
-            if total > limit:
-                raise CorruptFits(f"the gzip stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
-            position += len(piece) - len(stream.unused_data)
-    return b"".join(parts)
+    return FitsFile(read_raw(path, name or path), name or path, path, companions)
 
 
 def _find_card(data: bytes, text: bytes, start: int, stop: int) -> int:

@@ -1,0 +1,38 @@
+"""Opening a source file as what it is: FITS by name or content, else text."""
+
+from __future__ import annotations
+
+from spectral_zarr.model import SourceFile
+from spectral_zarr.readers.fits import FitsFile
+from spectral_zarr.readers.raw import GZIP_MAGIC, RawFile, read_raw
+from spectral_zarr.readers.text import TextFile
+
+FITS_SUFFIXES = (".fits", ".fit", ".fts", ".mxlo", ".mxhi", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz")
+TEXT_SUFFIXES = (".s", ".flx", ".flx.gz", ".spec")
+SUFFIXES = (*FITS_SUFFIXES, *TEXT_SUFFIXES)
+"""Suffixes looked for in directories; a file that is named is taken whatever its suffix."""
+
+
+def open_source(file: SourceFile) -> RawFile:
+    """Read a source file with one open.
+
+    Parameters
+    ----------
+    file : SourceFile
+        The file; its companions are not opened.
+
+    Returns
+    -------
+    FitsFile or TextFile
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read or is damaged.
+    """
+    raw = read_raw(file.path, file.name)
+    is_fits = file.name.lower().endswith(FITS_SUFFIXES) or raw.startswith(b"SIMPLE  =")
+    if not is_fits and raw.startswith(GZIP_MAGIC):
+        is_fits = RawFile(raw, file.name).data.startswith(b"SIMPLE  =")
+    kind = FitsFile if is_fits else TextFile
+    return kind(raw, file.name, file.path, file.companions)

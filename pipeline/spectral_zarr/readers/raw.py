@@ -1,0 +1,115 @@
+"""The bytes of one source file, whatever its format: one open, one read, bounded decompression."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import zlib
+from functools import cached_property
+from typing import Any
+
+from spectral_zarr.errors import CorruptFits, Truncated, Unreadable
+from spectral_zarr.model import SourceFile
+
+GZIP_MAGIC = b"\x1f\x8b"
+UNPACKED_BYTES = 64 << 20
+"""A file may always unpack to this."""
+LARGEST_RATIO = 100
+MOST_MEMBERS = 1000
+PIECE = 1 << 20
+
+
+class RawFile:
+    """The bytes of one source file.
+
+    Attributes
+    ----------
+    name : str
+        How the file is called in messages and in the store.
+    path : str
+        Where it is, '' for bytes that were made in memory.
+    companions : tuple of SourceFile
+        Further files of the same spectrum, not opened.
+    data : bytes
+        Content, decompressed when the file is gzipped.
+    size : int
+        Bytes on disk.
+    """
+
+    def __init__(self, raw: bytes, name: str, path: str = "", companions: tuple[SourceFile, ...] = ()) -> None:
+        self.name = name
+        self.path = path
+        self.companions = companions
+        self.size = len(raw)
+        self._raw = raw
+        self.data = raw if raw[:2] != GZIP_MAGIC else _gunzip(raw, name)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes on disk."""
+        return hashlib.sha256(self._raw).hexdigest()
+
+    def describe(self) -> str:
+        """What the file holds in one line, for messages."""
+        return f"{len(self.data)} bytes"
+
+
+def read_raw(path: str, name: str) -> bytes:
+    """Read a regular file with one open and one read.
+
+    Raises
+    ------
+    Unreadable
+        When the operating system refuses, or it is no regular file.
+    """
+    try:
+        # Without O_NONBLOCK, opening a FIFO that happens to end in .fits would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise Unreadable("not a regular file", path=name)
+            raw = _read_all(stream, status.st_size)
+    except ValueError as error:
+        raise Unreadable(f"cannot be opened: {error}", path=name) from error
+    except OSError as error:
+        if error.errno in (errno.ENFILE, errno.EMFILE, errno.ENOMEM):
+            raise
+        raise Unreadable(f"cannot be read: {error.strerror}; check the path and its permissions", path=name) from error
+    return raw
+
+
+def _read_all(stream: Any, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) == size:
+        return bytes(data)
+    parts = [data]
+    while part := stream.read(1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _gunzip(raw: bytes, name: str) -> bytes:
+    limit = max(UNPACKED_BYTES, LARGEST_RATIO * len(raw))
+    parts: list[bytes] = []
+    total = position = members = 0
+    while raw[position : position + 2] == GZIP_MAGIC:
+        members += 1
+        if members > MOST_MEMBERS:
+            raise CorruptFits(f"more than {MOST_MEMBERS} gzip members", path=name)
+        stream = zlib.decompressobj(wbits=31)
+        while not stream.eof:
+            piece = raw[position : position + PIECE]
+            if not piece:
+                raise Truncated("the gzip stream ends early; fetch the file again", path=name)
+            try:
+                parts.append(stream.decompress(piece, limit - total + 1))
+            except zlib.error as error:
+                raise CorruptFits(f"the gzip stream is damaged: {error}", path=name) from error
+            total += len(parts[-1])
+            if total > limit:
+                raise CorruptFits(f"the gzip stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
+            position += len(piece) - len(stream.unused_data)
+    return b"".join(parts)
