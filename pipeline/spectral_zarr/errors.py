@@ -76,6 +76,12 @@ class ConfigError(UsageError):
     code = "config"
 
 
+class BadCatalog(UsageError):
+    """The catalogue of parameters cannot be read, or does not identify the spectra."""
+
+    code = "bad-catalog"
+
+
 class SourceError(SpectralZarrError):
     """One source file, or one spectrum in it, cannot be ingested; it becomes a rejection."""
 

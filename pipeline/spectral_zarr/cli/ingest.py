@@ -36,6 +36,16 @@ def ingest(
     max_rejected: Annotated[
         str, typer.Option(metavar="N|P%", help="Rejections to accept: a number such as 5, or a share such as 2%.")
     ] = "0",
+    catalog: Annotated[
+        str, typer.Option(metavar="TABLE", help="Stellar parameters to join: FITS, Parquet, CSV or VOTable.")
+    ] = "",
+    catalog_key: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN[=FIELD]",
+            help="Column of the catalogue that identifies the spectra, and the metadata field that it equals.",
+        ),
+    ] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted ingest.")] = False,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")] = 0,
     zarr_format: Annotated[
@@ -57,7 +67,7 @@ def ingest(
     request = IngestRequest(
         sources=tuple(paths[:-1]),
         target=paths[-1],
-        config=_with_format(load_config(config), zarr_format),
+        config=_with_catalog(_with_format(load_config(config), zarr_format), catalog, catalog_key),
         tolerance=Tolerance.parse(max_rejected),
         resume=resume,
         limit=limit,
@@ -76,6 +86,15 @@ def _with_format(config: Config, zarr_format: int | None) -> Config:
     return replace(config, store=replace(config.store, zarr_format=cast(Literal[2, 3], zarr_format)))
 
 
+def _with_catalog(config: Config, file: str, key: str) -> Config:
+    known = config.catalog
+    if key and not (file or known.file):
+        raise UsageError("--catalog-key names a column of a catalogue; name the catalogue with --catalog")
+    column, _, field = key.partition("=")
+    joined = replace(known, file=file or known.file, key=column or known.key, field=field or known.field)
+    return replace(config, catalog=joined)
+
+
 def _show(outcome: Outcome, request: IngestRequest, *, as_json: bool) -> None:
     from spectral_zarr.store.paths import BuildPaths
 
@@ -92,6 +111,7 @@ def _show(outcome: Outcome, request: IngestRequest, *, as_json: bool) -> None:
                 "medium": plan.wavelength.medium,
                 "flux_unit": plan.flux_unit,
                 "readers": plan.readers,
+                "catalogue": report.catalogue_json(plan),
                 "rejected": len(outcome.rejections),
                 "rejections": report.rejections_json(outcome.rejections),
                 "rejections_file": listing,
@@ -110,6 +130,7 @@ def _show(outcome: Outcome, request: IngestRequest, *, as_json: bool) -> None:
         ("rows", f"{plan.n_spec:,}, each {plan.n_pix:,} pixels"),
         ("wavelength", f"{report.wavelength_words(plan.wavelength.kind)}, {plan.wavelength.medium}"),
         ("flux", plan.flux_unit),
+        *([("catalogue", report.catalogue(plan))] if plan.catalog is not None else []),
         ("rejected", report.rejected(outcome.rejections)),
         *([("", f"listed in {listing}")] if outcome.rejections else []),
         ("read", f"{size(outcome.source_bytes)} in {report.files(plan.n_input_files)}"),

@@ -11,7 +11,7 @@ from spectral_zarr.cli.terminal import clean, counted, listed, results
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from spectral_zarr.model import Rejection
+    from spectral_zarr.model import BuildPlan, Rejection
 
 MOST_EXAMPLES = 3
 
@@ -90,6 +90,30 @@ def place(rejection: Rejection) -> str:
     hdu = f"[{rejection.hdu}]" if rejection.hdu >= 0 else ""
     number = f" row {rejection.row}" if rejection.row > 0 else ""
     return f"{rejection.name}{hdu}{number}"
+
+
+def catalogue(plan: BuildPlan) -> str:
+    """How many spectra have a row in the catalogue."""
+    assert plan.catalog is not None
+    found = plan.catalog
+    without = plan.n_spec - found.n_matched
+    return f"{found.name}: {found.n_matched:,} spectra matched by {found.key}, {without:,} without a row"
+
+
+def catalogue_json(plan: BuildPlan) -> dict[str, Any] | None:
+    """The join of a catalogue for programs."""
+    found = plan.catalog
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "sha256": found.sha256,
+        "key": found.key,
+        "field": found.field,
+        "params": found.params,
+        "matched": found.n_matched,
+        "unmatched": plan.n_spec - found.n_matched,
+    }
 
 
 def rejected(found: Sequence[Rejection]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from spectral_zarr.cluster.check import check
 from spectral_zarr.cluster.executor import Executor
@@ -34,10 +35,12 @@ from spectral_zarr.store.create import create_store
 from spectral_zarr.store.fsops import remove_aside, tree_size
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, freeze_plan, read_record, to_json, write_json, write_record
+from spectral_zarr.store.staging import write_columns as write_staged
+from spectral_zarr.tasks.catalog import plan_catalog
 from spectral_zarr.tasks.fill import fill_block
 from spectral_zarr.tasks.finalise import make_durable, publish, write_columns
 from spectral_zarr.tasks.placement import batches_of
-from spectral_zarr.tasks.planning import gather_staged, gather_surveyed
+from spectral_zarr.tasks.planning import gather_staged, gather_surveyed, staged_tables, surveyed_tables
 from spectral_zarr.tasks.sources import make_batches, scan_sources
 from spectral_zarr.tasks.stage import Survey, stage_batch, survey_batch
 
@@ -111,7 +114,7 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     observer.end()
     planner = gather_surveyed(surveys, batches, request.config)
     rejections = (*(r for batch in batches for r in surveys[batch.index].rejections), *planner.rejections)
-    plan = _finish(planner, batches, rejections, request, timestamp())
+    plan, _ = _finish(planner, batches, rejections, request, timestamp(), surveyed_tables(surveys, planner))
     return PlanPreview(plan, rejections, len(batches), sum(batch.nbytes for batch in batches))
 
 
@@ -140,7 +143,8 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     observer = observer or SilentObserver()
     paths = BuildPaths.of(request.target)
     files = _sources(request)
-    claim = own_claim(digest(([(file.name, file.size) for file in files], request.config)), package_version())
+    names = [(one.name, one.size) for file in files for one in (file, *file.companions)]
+    claim = own_claim(digest((names, request.config)), package_version())
     take_claim(paths, claim, resume=request.resume)
     journal = Journal(paths.log)
     batches = make_batches(files, request.config.build)
@@ -167,7 +171,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         plan=plan,
         rejections=rejections,
         warnings=warnings,
-        source_bytes=sum(file.size for file in files),
+        source_bytes=sum(file.nbytes for file in files),
         store_bytes=store_bytes,
         store_files=store_files,
         seconds=time.monotonic() - began,
@@ -185,17 +189,22 @@ def _finish(
     rejections: tuple[Rejection, ...],
     request: IngestRequest,
     created_at: str,
-) -> BuildPlan:
+    tables: Callable[[list[str]], Iterator[Any]],
+) -> tuple[BuildPlan, Any]:
     if planner.n_spec == 0:
         raise NothingAccepted(f"no spectrum was accepted: {_shown(rejections)}", path=request.target)
+    catalog, kept = None, None
+    if request.config.catalog.file:
+        catalog, kept = plan_catalog(request.config.catalog, planner.header.items(), tables)
     plan = planner.finish(
         n_input_files=sum(batch.n_files for batch in batches),
         n_rejected=len(rejections),
         created_at=created_at,
         git_commit=package_commit(),
         config=to_json(request.config).decode(),
+        catalog=catalog,
     )
-    return freeze_plan(plan)
+    return freeze_plan(plan), kept
 
 
 def _shown(rejections: tuple[Rejection, ...]) -> str:
@@ -274,9 +283,12 @@ def _plan(
     journal: Journal,
 ) -> BuildPlan:
     known = read_record(paths.plan, BuildPlan) if paths.plan.exists() else None
-    plan = _finish(planner, batches, rejections, request, known.created_at if known is not None else timestamp())
+    created_at = known.created_at if known is not None else timestamp()
+    plan, kept = _finish(planner, batches, rejections, request, created_at, staged_tables(paths, planner))
     if known is not None and known.sha256 != plan.sha256:
         raise DamagedBuild("the interrupted build had another plan; give it up with abort", path=str(paths.plan))
+    if kept is not None:
+        write_staged(paths.catalog, kept)
     write_record(paths.plan, plan)
     journal.write("planned", rows=plan.n_spec, n_pix=plan.n_pix, blocks=plan.n_blocks, sha256=plan.sha256)
     return plan

@@ -3,6 +3,7 @@
 from spectral_zarr.config.load import load_config
 from spectral_zarr.config.options import (
     BuildOptions,
+    CatalogOptions,
     Config,
     DatasetOptions,
     HeaderOptions,
@@ -15,6 +16,7 @@ from spectral_zarr.config.tolerance import Tolerance
 
 __all__ = [
     "BuildOptions",
+    "CatalogOptions",
     "Config",
     "DatasetOptions",
     "HeaderOptions",

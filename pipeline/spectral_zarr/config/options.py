@@ -96,6 +96,35 @@ class DatasetOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogOptions:
+    """``[catalog]``: a table of stellar parameters that is joined to the spectra.
+
+    Attributes
+    ----------
+    file : str
+        FITS, Parquet, CSV or VOTable; '' for none.
+    key : str
+        Column of the catalogue that identifies a spectrum or its star: integers or text, never floats.
+    field : str
+        Field of ``metadata/`` that has the same values, ``file_name`` or ``file_stem``; '' where the name of the key
+        column tells.
+    columns : dict of str to str
+        Parameter name to column of the catalogue; when empty, the columns with the usual names are taken.
+    flag : str
+        Column that is zero where the parameters may be trusted; elsewhere they become NaN.
+    hdu : int
+        Zero-based HDU of the table in a FITS file.
+    """
+
+    file: str = ""
+    key: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    flag: str = ""
+    hdu: Count = 1
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOptions:
     """``[store]``: format and layout; 0 chunk rows or columns mean the contract's recommendation."""
 
@@ -138,5 +167,6 @@ class Config:
     readers: ReaderOptions = field(default_factory=ReaderOptions)
     header: HeaderOptions = field(default_factory=HeaderOptions)
     dataset: DatasetOptions = field(default_factory=DatasetOptions)
+    catalog: CatalogOptions = field(default_factory=CatalogOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     build: BuildOptions = field(default_factory=BuildOptions)

@@ -35,6 +35,28 @@ Texts = Sequence[str]
 Numbers = NDArray[Any]
 
 
+def param_sentinels(name: str, numbers: Numbers, missing: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Where the values of a parameter stand for missing, shape (rows,).
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    numbers : ndarray of float64, shape (rows,)
+        Its values.
+    missing : mapping
+        Where the other parameters are NaN, by name.
+    """
+    narrow = name in ("teff", "logg", "feh", "m_h", "alpha_m") or name.startswith("e_") or name.endswith("_fe")
+    listed = np.concatenate([SENTINELS, NARROW_SENTINELS]) if narrow else SENTINELS
+    sentinel = is_listed(numbers, listed[listed != HOT_SENTINEL] if name == "teff" else listed)
+    if name == "teff":
+        hot = numbers == HOT_SENTINEL
+        lonely = np.logical_or.reduce([missing[other] for other in ("logg", "feh") if other in missing] or [~hot & hot])
+        sentinel |= (numbers <= 0) | (hot & (lonely if np.count_nonzero(hot) < FEWEST_HOT_SENTINELS else True))
+    return sentinel
+
+
 def check_param(
     offences: Offences, array: str, first_row: int, values: Numbers, missing: Mapping[str, NDArray[np.bool_]]
 ) -> None:
@@ -47,13 +69,7 @@ def check_param(
     """
     name = array.removeprefix("params/")
     numbers = values.astype(np.float64)
-    narrow = name in ("teff", "logg", "feh", "m_h", "alpha_m") or name.startswith("e_") or name.endswith("_fe")
-    listed = np.concatenate([SENTINELS, NARROW_SENTINELS]) if narrow else SENTINELS
-    sentinel = is_listed(numbers, listed[listed != HOT_SENTINEL] if name == "teff" else listed)
-    if name == "teff":
-        hot = numbers == HOT_SENTINEL
-        lonely = np.logical_or.reduce([missing[other] for other in ("logg", "feh") if other in missing] or [~hot & hot])
-        sentinel |= (numbers <= 0) | (hot & (lonely if np.count_nonzero(hot) < FEWEST_HOT_SENTINELS else True))
+    sentinel = param_sentinels(name, numbers, missing)
     _report(offences, "P-03/sentinel", array, first_row, sentinel)
     _report(offences, "P-03/infinite", array, first_row, np.isinf(numbers))
     if name.startswith("e_") and name[2:] in missing:

@@ -5,6 +5,7 @@ from spectral_zarr.model.plan import (
     BatchRows,
     BlockTask,
     BuildPlan,
+    CatalogPlan,
     MemoryPromise,
     WavelengthPlan,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "BlockReceipt",
     "BlockTask",
     "BuildPlan",
+    "CatalogPlan",
     "ChunkReceipt",
     "Grid",
     "MemoryPromise",

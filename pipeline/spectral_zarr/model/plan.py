@@ -39,6 +39,33 @@ class WavelengthPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogPlan:
+    """The catalogue rows that are joined to the spectra.
+
+    Attributes
+    ----------
+    name, sha256 : str
+        The catalogue that the user named, and the SHA-256 of its bytes.
+    key, field : str
+        Column of the catalogue, and what it equals in the store.
+    params : tuple of str
+        Parameters with a value for some spectrum.
+    n_matched : int
+        Spectra with a row in the catalogue.
+    nbytes : int
+        Bytes of the rows that are kept for the join.
+    """
+
+    name: str
+    sha256: str
+    key: str
+    field: str
+    params: tuple[str, ...]
+    n_matched: int
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryPromise:
     """Largest working memory of one task in bytes, beyond the interpreter and its imports."""
 
@@ -82,6 +109,7 @@ class BuildPlan:
     git_commit: str
     config: str
     data_rights: str = ""
+    catalog: CatalogPlan | None = None
     sha256: str = ""
 
     @property

@@ -10,7 +10,7 @@ from spectral_zarr.contract import schema
 from spectral_zarr.contract.chunks import ChunkShape, is_tiny, spectral_chunks
 from spectral_zarr.contract.naming import HeaderKey, header_names
 from spectral_zarr.errors import ConfigError, DuplicateSpecId
-from spectral_zarr.model import BatchRows, BuildPlan, Grid, Rejection
+from spectral_zarr.model import BatchRows, BuildPlan, CatalogPlan, Grid, Rejection
 from spectral_zarr.plan.agreement import Agreement
 from spectral_zarr.plan.layout import predict_files, promise_memory
 from spectral_zarr.plan.wavelength import Load, WavelengthTally
@@ -145,8 +145,25 @@ class Planner:
                 )
         return excluded
 
+    @property
+    def batches(self) -> tuple[BatchRows, ...]:
+        """The batches so far, with their rows in the store."""
+        return tuple(self._batches)
+
+    @property
+    def header(self) -> dict[HeaderKey, str]:
+        """Names of the header fields so far."""
+        return header_names(self._header)
+
     def finish(
-        self, *, n_input_files: int, n_rejected: int, created_at: str, git_commit: str, config: str
+        self,
+        *,
+        n_input_files: int,
+        n_rejected: int,
+        created_at: str,
+        git_commit: str,
+        config: str,
+        catalog: CatalogPlan | None = None,
     ) -> BuildPlan:
         """The plan, without its digest.
 
@@ -160,6 +177,8 @@ class Planner:
             Commit of the package.
         config : str
             Configuration as JSON.
+        catalog : CatalogPlan, optional
+            Parameters that come from a catalogue.
 
         Raises
         ------
@@ -180,7 +199,8 @@ class Planner:
         cubes += [schema.CONTINUUM] if self._has["has_continuum"] else []
         cubes += [schema.NORMALIZED, schema.NORMALIZED_UNCERTAINTY] if self._has["has_normalized"] else []
         ragged = wavelength.kind == "ragged"
-        header, params = header_names(self._header), tuple(sorted(self._params))
+        joined = catalog.params if catalog is not None else ()
+        header, params = self.header, tuple(sorted({*self._params, *joined}))
         columns = len(schema.METADATA) + len(header) + len(params) + 1
         arrays = (*cubes, schema.WAVELENGTH) if ragged else tuple(cubes)
         return BuildPlan(
@@ -208,7 +228,7 @@ class Planner:
                 ragged_wavelength=ragged,
                 largest_file=self._largest_file,
                 largest_batch=self._largest_batch,
-                column_bytes=self._column_bytes,
+                column_bytes=self._column_bytes + (2 * catalog.nbytes if catalog is not None else 0),
             ),
             logical_bytes=self.n_spec * n_pix * (4 * (6 if self._has["has_normalized"] else 4) + 8 * ragged),
             n_files=predict_files(
@@ -225,6 +245,7 @@ class Planner:
             git_commit=git_commit,
             config=config,
             data_rights=self._config.dataset.data_rights,
+            catalog=catalog,
         )
 
     def _chunk(self, n_pix: int) -> ChunkShape:

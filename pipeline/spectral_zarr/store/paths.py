@@ -69,6 +69,11 @@ class BuildPaths:
         return self.build / "plan.json"
 
     @property
+    def catalog(self) -> Path:
+        """The catalogue rows that are joined to the spectra."""
+        return self.staged / "catalog.arrow"
+
+    @property
     def rejections(self) -> Path:
         """Everything that was rejected."""
         return self.build / "rejections.parquet"

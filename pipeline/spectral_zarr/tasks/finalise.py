@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from spectral_zarr.store.fsops import rename_new, sync_directory, sync_tree
 from spectral_zarr.store.paths import PARTIAL, BuildPaths
 from spectral_zarr.store.records import write_record
 from spectral_zarr.store.staging import StagedPixels, read_columns
+from spectral_zarr.tasks.catalog import joined, staged_column
 from spectral_zarr.tasks.placement import kept_rows, load_plan, place_rows
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
 
@@ -72,6 +73,7 @@ def _staged_names(plan: BuildPlan) -> dict[str, str]:
 
 def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:
     wanted = [*_staged_names(plan).values(), "grid_first"]
+    join = _join(paths, plan)
     pending: list[pa.Table] = []
     rows = 0
     for batch in plan.batches:
@@ -80,7 +82,7 @@ def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:
         table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", wanted)
         if batch.excluded:
             table = table.take(numbers(np.array(kept_rows(batch), np.int64)))
-        pending.append(_complete(table, wanted, plan))
+        pending.append(join(_complete(table, wanted, plan)))
         rows += table.num_rows
         while rows >= schema.ARRAYS_1D_CHUNK:
             whole = pa.concat_tables(pending)
@@ -89,6 +91,14 @@ def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:
             rows -= schema.ARRAYS_1D_CHUNK
     if rows:
         yield pa.concat_tables(pending)
+
+
+def _join(paths: BuildPaths, plan: BuildPlan) -> Callable[[pa.Table], pa.Table]:
+    catalog = plan.catalog
+    if catalog is None:
+        return lambda table: table
+    kept, column = read_columns(paths.catalog), staged_column(catalog.field, plan.header)
+    return lambda table: joined(table, catalog, kept, column)
 
 
 def _complete(table: pa.Table, wanted: list[str], plan: BuildPlan) -> pa.Table:

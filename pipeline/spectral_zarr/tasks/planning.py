@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import SourceError
-from spectral_zarr.model import Batch, StageReceipt
+from spectral_zarr.model import Batch, BatchRows, StageReceipt
 from spectral_zarr.plan import Planner
 from spectral_zarr.plan.planner import PLAN_COLUMNS
 from spectral_zarr.readers import find_reader, open_source
-from spectral_zarr.store.arrow import numbers
+from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.columns import has_number
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.staging import StagedPixels, read_columns
+from spectral_zarr.tasks.placement import kept_rows
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_keys
 from spectral_zarr.tasks.stage import Survey
 from spectral_zarr.transforms import prepare
@@ -80,6 +81,39 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
         survey = surveys[batch.index]
         _add(planner, batch, survey.columns, survey.header, survey.nbytes)
     return planner
+
+
+def staged_tables(paths: BuildPaths, planner: Planner) -> Callable[[list[str]], Iterator[pa.Table]]:
+    """What gives some staged columns of the rows that are published, batch by batch."""
+
+    def tables(names: list[str]) -> Iterator[pa.Table]:
+        for batch in planner.batches:
+            table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", names)
+            yield _published(_with(table, names), batch)
+
+    return tables
+
+
+def surveyed_tables(surveys: Mapping[int, Survey], planner: Planner) -> Callable[[list[str]], Iterator[pa.Table]]:
+    """The same for batches that were surveyed."""
+
+    def tables(names: list[str]) -> Iterator[pa.Table]:
+        for batch in planner.batches:
+            yield _published(_with(surveys[batch.batch].columns, names), batch)
+
+    return tables
+
+
+def _with(table: pa.Table, names: list[str]) -> pa.Table:
+    # A header field that no spectrum of the batch has is no column of it.
+    for name in names:
+        if name not in table.column_names:
+            table = table.append_column(name, texts([""] * table.num_rows))
+    return table
+
+
+def _published(table: pa.Table, batch: BatchRows) -> pa.Table:
+    return table.take(numbers(np.array(kept_rows(batch), np.int64))) if batch.excluded else table
 
 
 def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[HeaderKey] | None, nbytes: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from spectral_zarr.config import Config
-from spectral_zarr.contract.naming import SPEC_ID, HeaderKey
+from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
 from spectral_zarr.errors import ReaderFailure, SourceError, SpectralZarrError
 from spectral_zarr.model import Batch, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
@@ -20,7 +20,7 @@ from spectral_zarr.store.fsops import sync_directory, write_stream_durable
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, write_columns
-from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_keys, make_row, rows_table
+from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
 from spectral_zarr.transforms import Prepared, prepare
 
 
@@ -116,8 +116,14 @@ def survey_batch(batch: Batch, config: Config) -> Survey:
     rejections: list[Rejection] = []
     rows = [row for _, row in _accepted(batch, config, rejections)]
     table = rows_table(rows)
-    kept = [name for name in table.column_names if not name.startswith(HEADER_PREFIX)]
+    joining = config.catalog.field
+    kept = [name for name in table.column_names if not name.startswith(HEADER_PREFIX) or _is_field(name, joining)]
     return Survey(batch.index, table.select(kept), tuple(rejections), header_keys(table), table.nbytes)
+
+
+def _is_field(column: str, field: str) -> bool:
+    hdu, keyword, _ = header_key(column)
+    return field.startswith(f"h{hdu}_{sanitise_keyword(keyword)}")
 
 
 def _valid_receipt(proof: Path, staged: Path, sources: str) -> StageReceipt | None:
