@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 
@@ -139,10 +140,11 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
     pending = deque(batch.files)
     while pending:
         file = pending.popleft()
+        reader: Reader | None = None
         try:
             source = open_source(file)
             reader = find_reader(source, config.readers)
-            if file.companions and not joined_names(reader):
+            if not _joins(reader, file):
                 # Only their names looked like those of arms.
                 pending.extendleft(reversed(file.companions))
                 file = replace(file, companions=())
@@ -157,8 +159,11 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
                     )
                     yield prepared, make_row(prepared, place, _spec_id(spectrum, place.name))
                 except SourceError as error:
-                    rejections.append(_rejection(error, file, spectrum))
+                    rejections.append(_rejection(error, file.name, spectrum))
         except SourceError as error:
+            if reader is None and not _are_arms(file.companions, config):
+                pending.extendleft(reversed(file.companions))
+                file = replace(file, companions=())
             rejections += _file_rejections(error, file)
         except (SpectralZarrError, OSError):
             raise
@@ -166,6 +171,21 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
             # A reader that trips over an unforeseen layout must cost its file and never the build.
             failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
             rejections += _file_rejections(failure, file)
+
+
+def _joins(reader: Reader, file: SourceFile) -> bool:
+    pattern = joined_names(reader)
+    return bool(pattern) and re.fullmatch(pattern, PurePath(file.name).name) is not None
+
+
+def _are_arms(companions: Sequence[SourceFile], config: Config) -> bool:
+    """Whether a reader joins these files, of which some may be damaged like the one that they came with."""
+    for file in companions:
+        try:
+            return _joins(find_reader(open_source(file), config.readers), file)
+        except SourceError:
+            continue
+    return False
 
 
 def _spectra(
@@ -210,18 +230,21 @@ def _spec_id(spectrum: Spectrum, name: str) -> str:
 
 
 def _file_rejections(error: SourceError, file: SourceFile) -> list[Rejection]:
-    reason = f"it is one spectrum with {file.name}, which was rejected: {error.message}"
-    others = [Rejection(error.code, companion.name, -1, -1, reason) for companion in file.companions]
-    return [_rejection(error, file), *others]
+    names = [one.name for one in (file, *file.companions)]
+    guilty = error.path if error.path in names else file.name
+    reason = f"it is one spectrum with {guilty}, which was rejected: {error.message}"
+    return [
+        _rejection(error, name) if name == guilty else Rejection(error.code, name, -1, -1, reason) for name in names
+    ]
 
 
-def _rejection(error: SourceError, file: SourceFile, spectrum: Spectrum | SourceError | None = None) -> Rejection:
+def _rejection(error: SourceError, name: str, spectrum: Spectrum | SourceError | None = None) -> Rejection:
     hdu, row = error.hdu, error.row
     if isinstance(spectrum, Spectrum):
         hdu, row = spectrum.hdu, spectrum.row
     return Rejection(
         code=error.code,
-        name=file.name,
+        name=name,
         hdu=-1 if hdu is None else hdu,
         row=-1 if row is None else row,
         reason=error.message,
