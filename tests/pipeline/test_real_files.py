@@ -151,7 +151,6 @@ REFUSED = {
     "not-a-spectrum/*": {"refused-product"},
     "desi/*": {"refused-product"},
     "gaia/*": {"refused-product"},
-    "galah-dr4/*": {"refused-product"},
     "hst/*": {"refused-product"},
     "hst-calspec/*": {"refused-product"},
     "iraf-1d/UM184*": {"unknown-unit"},

@@ -21,7 +21,7 @@ READERS = {
     "eso-pipeline/*": "uves-pipeline",
     "eso-sdp/*": "eso-sdp",
     "gaia/*": "unsupported",
-    "galah-dr4/*": "unsupported",
+    "galah-dr4/*": "galah",
     "harps-drs/*": "harps-s1d",
     "hst-calspec/*": "unsupported",
     "hst/*": "unsupported",
@@ -38,7 +38,6 @@ READERS = {
 REFUSED = {
     "desi/coadd-sv3-dark-26065.fits": "DESI",
     "gaia/XP_SAMPLED-Gaia DR3 5937083312263887616.fits": "Gaia",
-    "galah-dr4/2101150001010011.fits": "GALAH",
     "hst-calspec/alpha_lyr_stis_011.fits.gz": "CALSPEC",
     "hst/odbue5030_x1d.fits": "HST",
     "iue/swp02283.mxlo": "IUE",
