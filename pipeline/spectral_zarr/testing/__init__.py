@@ -9,8 +9,9 @@ from spectral_zarr.testing.compare import differing_files, store_digest
 
 if TYPE_CHECKING:
     from spectral_zarr.testing.contract_tests import ContractTests
+    from spectral_zarr.testing.reader_tests import ReaderTests
 
-__all__ = ["PRODUCTS", "ContractTests", "differing_files", "store_digest", "write_samples"]
+__all__ = ["PRODUCTS", "ContractTests", "ReaderTests", "differing_files", "store_digest", "write_samples"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +20,8 @@ def __getattr__(name: str) -> Any:
         from spectral_zarr.testing.contract_tests import ContractTests
 
         return ContractTests
+    if name == "ReaderTests":
+        from spectral_zarr.testing.reader_tests import ReaderTests
+
+        return ReaderTests
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
