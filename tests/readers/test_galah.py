@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +15,9 @@ from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
 from spectral_zarr.errors import BadWavelength, MissingField, RefusedProduct
 from spectral_zarr.transforms import prepare
 
+from .galah_files import WINDOWS, release_3
+
 STAR = "210115000101001"
-WINDOWS = ((4713.5, 0.046), (5649.0, 0.055), (6478.0, 0.063), (7585.0, 0.074))
-
-
-def release_3(
-    directory: Path, ccd: int, *, n_pix: int = 400, n_hdus: int = 5, first_pixel: float = 1.0, **cards: Any
-) -> Path:
-    """One CCD as release 3 documents it: flux, relative error, both without sky subtraction, normalised flux.
-
-    The normalised flux lies on the wavelengths of the rest frame, under names that differ between files.
-    """
-    start, step = WINDOWS[ccd - 1]
-    random = np.random.default_rng(ccd)
-    flux = random.normal(3000, 40, n_pix).astype("f4")
-    relative = random.uniform(0.01, 0.05, n_pix).astype("f4")
-    relative[[3, 7]] = -0.2, 0
-    hdus = [fits.PrimaryHDU(flux), fits.ImageHDU(relative, name="input_sigma")]
-    hdus += [fits.ImageHDU(flux + 90, name="no_sky_subspectrum"), fits.ImageHDU(relative * 1.1)]
-    hdus += [fits.ImageHDU((flux / 3000).astype("f8")[: n_pix - 20], name="normalised spectra")]
-    for hdu in hdus[:n_hdus]:
-        shift = 1.0 - 21.55 / 299792.458 if hdu is hdus[-1] and n_hdus == 5 else 1.0
-        axis = {"CTYPE1": "LINEAR", "CUNIT1": "Angstroms", "CRVAL1": start * shift, "CDELT1": step * shift}
-        hdu.header.update({**axis, "CRPIX1": first_pixel})
-    header = hdus[0].header
-    facts = {"ORIGIN": "GALAH DR3", "BARYEFF": 12.25, "CCD": ccd, "RVCOM": "None", "SNR": 40.0 + ccd, "GAIA_ID": "None"}
-    facts |= {"UTMJD": 57861.625, "MEANRA": 10.0, "MEANDEC": -20.0, "TEFF_R": 5555.0, "OBJECT": "a,b", "NCOMBINE": 3}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for keyword, value in {**facts, **cards}.items():
-            header[keyword] = value
-        path = directory / f"170418003701205{ccd}.fits"
-        fits.HDUList(hdus[:n_hdus]).writeto(path)
-    return path
 
 
 class TestRealFiles:
