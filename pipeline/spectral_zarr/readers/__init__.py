@@ -4,7 +4,7 @@ from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, open_fits
 from spectral_zarr.readers.opening import SUFFIXES, open_source
 from spectral_zarr.readers.raw import RawFile
 from spectral_zarr.readers.reader import Reader, joined_names
-from spectral_zarr.readers.registry import find_reader, joined_patterns, readers
+from spectral_zarr.readers.registry import beside_pattern, find_reader, found_pattern, joined_patterns, readers
 from spectral_zarr.readers.text import TextFile
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "RawFile",
     "Reader",
     "TextFile",
+    "beside_pattern",
     "find_reader",
+    "found_pattern",
     "joined_names",
     "joined_patterns",
     "open_fits",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import hashlib
 import os
 import stat
 import zlib
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +16,14 @@ from spectral_zarr.errors import CorruptFits, Truncated, Unreadable
 from spectral_zarr.model import SourceFile
 
 GZIP_MAGIC = b"\x1f\x8b"
+BZIP2_MAGIC = b"BZh"
 UNPACKED_BYTES = 64 << 20
 """A file may always unpack to this."""
 LARGEST_RATIO = 100
 MOST_MEMBERS = 1000
 PIECE = 1 << 20
+MAGIC_BYTES = 8
+"""What `read_raw` looks at before it reads the rest."""
 
 
 class RawFile:
@@ -33,7 +38,7 @@ class RawFile:
     companions : tuple of SourceFile
         Further files of the same spectrum, not opened.
     data : bytes
-        Content, decompressed when the file is gzipped.
+        Content, decompressed when the file is gzipped or packed by bzip2.
     size : int
         Bytes on disk.
     """
@@ -44,7 +49,7 @@ class RawFile:
         self.companions = companions
         self.size = len(raw)
         self._raw = raw
-        self.data = raw if raw[:2] != GZIP_MAGIC else _gunzip(raw, name)
+        self.data = _unpacked(raw, name)
 
     @cached_property
     def sha256(self) -> str:
@@ -56,8 +61,17 @@ class RawFile:
         return f"{len(self.data)} bytes"
 
 
-def read_raw(path: str, name: str) -> bytes:
+def read_raw(path: str, name: str, *, leave: Callable[[bytes], bool] | None = None) -> bytes:
     """Read a regular file with one open and one read.
+
+    Parameters
+    ----------
+    path : str
+        Where the file is.
+    name : str
+        How it is called in messages.
+    leave : callable, optional
+        Told the first bytes, whether the rest is left unread, because the format is read by parts.
 
     Raises
     ------
@@ -71,6 +85,8 @@ def read_raw(path: str, name: str) -> bytes:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("not a regular file", path=name)
+            if leave is not None and leave(head := os.pread(descriptor, MAGIC_BYTES, 0)):
+                return head
             raw = _read_all(stream, status.st_size)
     except ValueError as error:
         raise Unreadable(f"cannot be opened: {error}", path=name) from error
@@ -91,25 +107,34 @@ def _read_all(stream: Any, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _gunzip(raw: bytes, name: str) -> bytes:
+def _unpacked(raw: bytes, name: str) -> bytes:
+    if raw.startswith(GZIP_MAGIC):
+        return _unpack(raw, name, "gzip", GZIP_MAGIC, lambda: zlib.decompressobj(wbits=31))
+    # A text may begin with the three letters; a bzip2 stream goes on with its block size and the digits of pi.
+    if raw.startswith(BZIP2_MAGIC) and raw[3:4].isdigit() and raw[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return _unpack(raw, name, "bzip2", BZIP2_MAGIC, bz2.BZ2Decompressor)
+    return raw
+
+
+def _unpack(raw: bytes, name: str, form: str, magic: bytes, begin: Callable[[], Any]) -> bytes:
     limit = max(UNPACKED_BYTES, LARGEST_RATIO * len(raw))
     parts: list[bytes] = []
     total = position = members = 0
-    while raw[position : position + 2] == GZIP_MAGIC:
+    while raw.startswith(magic, position):
         members += 1
         if members > MOST_MEMBERS:
-            raise CorruptFits(f"more than {MOST_MEMBERS} gzip members", path=name)
-        stream = zlib.decompressobj(wbits=31)
+            raise CorruptFits(f"more than {MOST_MEMBERS} {form} members", path=name)
+        stream = begin()
         while not stream.eof:
             piece = raw[position : position + PIECE]
             if not piece:
-                raise Truncated("the gzip stream ends early; fetch the file again", path=name)
+                raise Truncated(f"the {form} stream ends early; fetch the file again", path=name)
             try:
                 parts.append(stream.decompress(piece, limit - total + 1))
-            except zlib.error as error:
-                raise CorruptFits(f"the gzip stream is damaged: {error}", path=name) from error
+            except (zlib.error, OSError) as error:
+                raise CorruptFits(f"the {form} stream is damaged: {error}", path=name) from error
             total += len(parts[-1])
             if total > limit:
-                raise CorruptFits(f"the gzip stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
+                raise CorruptFits(f"the {form} stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
             position += len(piece) - len(stream.unused_data)
     return b"".join(parts)

@@ -31,10 +31,12 @@ class Reader(Protocol):
 
     Notes
     -----
-    Two more attributes are optional. ``reads`` is the kind of file that the reader is asked about, `FitsFile` by
+    More attributes are optional. ``reads`` is the kind of file that the reader is asked about, `FitsFile` by
     default. ``joins`` is a regular expression for the names of files that are one spectrum together, such as its
     arms: files of one directory whose names match as a whole and agree in the group ``key`` are one source, the
-    first of them by name with the others as its companions.
+    first of them by name with the others as its companions. ``names`` is a regular expression for the names of files
+    that directories are searched for beside those with the usual suffixes, ``beside`` one for the names of files that
+    belong to the product and are no spectra, such as the wavelengths of a model grid: they are no sources.
     """
 
     name: str
@@ -70,6 +72,18 @@ def kind_of_file(reader: Reader) -> type[RawFile]:
     """What a reader is asked about."""
     kind: type[RawFile] = getattr(reader, "reads", FitsFile)
     return kind
+
+
+def found_names(reader: Reader) -> str:
+    """Pattern of the names of files that only the reader knows, '' when their suffixes are the usual ones."""
+    pattern: str = getattr(reader, "names", "")
+    return pattern
+
+
+def names_beside(reader: Reader) -> str:
+    """Pattern of the names of files that belong to the product and are no spectra, '' when there are none."""
+    pattern: str = getattr(reader, "beside", "")
+    return pattern
 
 
 def joined_names(reader: Reader) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -12,7 +13,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import ConfigError, NotASpectrum
 from spectral_zarr.readers import products
 from spectral_zarr.readers.raw import RawFile
-from spectral_zarr.readers.reader import Reader, joined_names, kind_of_file
+from spectral_zarr.readers.reader import Reader, found_names, joined_names, kind_of_file, names_beside
 
 ENTRY_POINT_GROUP = "spectral_zarr.readers"
 
@@ -38,6 +39,24 @@ def readers() -> tuple[Reader, ...]:
 def joined_patterns() -> tuple[re.Pattern[str], ...]:
     """Patterns of the names of files that are one spectrum together."""
     return tuple(re.compile(pattern) for reader in readers() if (pattern := joined_names(reader)))
+
+
+@cache
+def found_pattern() -> re.Pattern[str]:
+    """Pattern of the names of files that are sources although their suffix does not say so."""
+    return _any_of(found_names)
+
+
+@cache
+def beside_pattern() -> re.Pattern[str]:
+    """Pattern of the names of files that are no sources although they lie among them."""
+    return _any_of(names_beside)
+
+
+def _any_of(names: Callable[[Reader], str]) -> re.Pattern[str]:
+    patterns = [pattern for reader in readers() if (pattern := names(reader))]
+    # Without alternatives, the pattern must match no name at all.
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
 
 
 def find_reader(file: RawFile, options: ReaderOptions) -> Reader:

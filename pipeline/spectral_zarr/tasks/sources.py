@@ -12,7 +12,7 @@ from pathlib import Path
 from spectral_zarr.config import BuildOptions
 from spectral_zarr.errors import NoSources, UsageError
 from spectral_zarr.model import Batch, SourceFile
-from spectral_zarr.readers import SUFFIXES, joined_patterns
+from spectral_zarr.readers import SUFFIXES, beside_pattern, found_pattern, joined_patterns
 
 LEAST_BATCH_BYTES, MOST_BATCH_BYTES, BATCHES_AIMED_AT = 16 << 20, 128 << 20, 32
 
@@ -29,7 +29,8 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
     -------
     tuple of SourceFile
         Names are relative to the directory given, or to the common parent of all that was given. Files that are
-        one spectrum together by their names are one source, with the first of them in front.
+        one spectrum together by their names are one source, with the first of them in front; files that belong to a
+        product and are no spectra, such as the wavelengths of a model grid, are left out.
 
     Raises
     ------
@@ -46,10 +47,13 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
     prefix = len(os.path.join(base, ""))  # noqa: PTH118 (a million Path objects take minutes)
     found: dict[str, SourceFile] = {}
     identities: dict[tuple[int, int], str] = {}
+    beside = beside_pattern()
     for root in roots:
         for path, status in _walk(root) if root.is_dir() else [(str(root), root.stat())]:
             # Names that are not UTF-8 are escaped, so that reports and stores can hold them; the path opens the file.
             name = os.fsencode(path[prefix:]).decode("utf-8", "backslashreplace")
+            if beside.fullmatch(name.rpartition("/")[2]):
+                continue
             identity = (status.st_dev, status.st_ino)
             if identity in identities:
                 if identities[identity] == name:
@@ -96,13 +100,14 @@ def _expand(sources: Iterable[str]) -> Iterator[Path]:
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     pending = [str(root)]
+    known = found_pattern()
     while pending:
         with os.scandir(pending.pop()) as entries:
             for entry in entries:
                 # Links to directories are not followed: a loop would never end.
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                elif entry.name.lower().endswith(SUFFIXES):
+                elif entry.name.lower().endswith(SUFFIXES) or known.fullmatch(entry.name):
                     try:
                         status = entry.stat()
                     except OSError:

@@ -60,8 +60,7 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("Gaia spectrum", _columns("source_id", "solution_id")),
     ("SPIRou", _card("INSTRUME", "SPIROU")),
     ("Euclid SIR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
-    ("PHOENIX model", _cards("PHXTEFF")),
-    ("Castelli-Kurucz model grid", _columns("WAVELENGTH", "g00", "g50")),
+    ("PHOENIX model atmosphere", _cards("PHXTEFF")),
     ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
     ("an ESO pipeline product outside Phase 3", _cards("ESO PRO CATG")),
 )
