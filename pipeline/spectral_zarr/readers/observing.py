@@ -30,6 +30,19 @@ def date_from_mjd(mjd: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
 
 
+def mjd_from_date(date: str) -> float:
+    """Modified Julian date of an ISO date with a time; NaN for a bare date or ''.
+
+    >>> mjd_from_date("2018-10-16T12:00:00")
+    58407.5
+    """
+    try:
+        moment = datetime.fromisoformat(date).replace(tzinfo=UTC)
+    except ValueError:
+        return float("nan")
+    return (moment - _MJD_EPOCH) / timedelta(days=1) if "T" in date else float("nan")
+
+
 def date_obs(header: Header, *, mjd_keywords: tuple[str, ...] = ("MJD-OBS", "MJD-BEG", "EXPSTART")) -> str:
     """UTC start of the exposure from the usual cards, see contract-interpretation 5.3.
 

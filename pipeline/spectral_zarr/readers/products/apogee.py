@@ -12,28 +12,23 @@ from numpy.typing import NDArray
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.model import Observation, Sampling, Spectrum
+from spectral_zarr.readers.apogee import (
+    APOGEE_POLICY,
+    BAD_ERROR,
+    FLUX_UNIT,
+    gaia_id,
+    heliocentric_velocity,
+    joined_id,
+    telescope_of_file,
+    velocity_params,
+)
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, header_snr, iso_moment, observe, positive
 
 N_PIX = 8575
-BAD_ERROR = 1e9
-"""Errors of 1e10, divided by the root of the number of visits, mark pixels without a measurement."""
-
-_FASTEST_STAR = 1e4
 _JD_OF_MJD_ZERO = 2400000.5
-
-_POLICY = HeaderPolicy(
-    allow=(
-        r"OBJID|OBJ|LOCID|FIELD|NVISITS|VSCATTER|VERR|BC|STARFLAGS?|ANDFLAGS?|PLATE|MJD5|FIBERID|APRED|STARVER",
-        r"GSRCID|GRELEASE|GLON|GLAT|TELESCOP|SPECLIB|FERRE|[JHK]",
-    ),
-    deny=(
-        r"(SFILE|DATE|JD|HJD|FIBER|BC|VRAD|VERR|VHELIO|SNRVIS|FLAG|VTYPE|CHISQ|FRAME|WCOEF|PSFPAR|LSFPAR|TELLF)\d+.*",
-        r"[RGB](OVER)?(MIN|MAX)",
-    ),
-)
 
 _NAMED_PARAMETERS = (
     ("teff", "TEFF", "TEFF_ERR"),
@@ -61,7 +56,7 @@ class ApStar:
     version = "1"
     title = "APOGEE apStar and asStar, the combination of all visits"
     priority = 0
-    policy = _POLICY
+    policy = APOGEE_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         if len(file.hdus) < 4 or "NVISITS" not in file.primary or not _images_agree(file.hdus[1:4]):
@@ -75,9 +70,9 @@ class ApStar:
         star = first_text(header, "OBJID", "ID", "OBJ")
         unit = file.hdus[1].header.text("BUNIT")
         yield Spectrum(
-            spec_id=_spec_id("apogee", _telescope(header), first_text(header, "FIELD", "LOCID"), star),
+            spec_id=joined_id("apogee", _telescope(header), first_text(header, "FIELD", "LOCID"), star) if star else "",
             flux=flux,
-            flux_unit=unit if canonical_unit(unit) else "1E-17 erg/cm^2/s/Ang",
+            flux_unit=unit if canonical_unit(unit) else FLUX_UNIT,
             sampling=_sampling(file),
             observation=_observation(
                 header,
@@ -86,14 +81,14 @@ class ApStar:
                 snr=header_snr(header, "SNR"),
                 instrument="APOGEE",
                 flux_calibration="absolute",
-                gaia_id=_gaia_id(header.text("GSRCID")),
-                gaia_dr=header.text("GRELEASE") if _gaia_id(header.text("GSRCID")) else "",
+                gaia_id=gaia_id(header.text("GSRCID")),
+                gaia_dr=header.text("GRELEASE") if gaia_id(header.text("GSRCID")) else "",
             ),
             noise=error,
             bad=bad,
             missing=bad & (flux == 0),
             zero_padded=True,
-            params=_velocity_params(header),
+            params=velocity_params(header),
             header=project([(0, header), (1, file.hdus[1].header)], policy),
             hdu=1,
         )
@@ -112,7 +107,7 @@ class AspcapStar:
     version = "1"
     title = "APOGEE aspcapStar, normalised, with ASPCAP parameters"
     priority = 0
-    policy = _POLICY
+    policy = APOGEE_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         if len(file.hdus) < 5 or not _images_agree(file.hdus[1:4]) or file.hdus[4].kind != "table":
@@ -124,14 +119,14 @@ class AspcapStar:
         flux, error = _first_row(file.hdus[1]), _first_row(file.hdus[2])
         star = first_text(header, "OBJ", "OBJID") or table.cell_text("APOGEE_ID")
         field = header.text("FIELD") or table.cell_text("FIELD") or header.text("LOCID")
-        telescope = _telescope(header) or table.cell_text("TELESCOPE") or _telescope_of_file(table.cell_text("FILE"))
+        telescope = _telescope(header) or table.cell_text("TELESCOPE") or telescope_of_file(table.cell_text("FILE"))
         visits = header.integer("NVISITS") or round(_number(table, "NVISITS", missing=1.0))
         snr, snr_method = header_snr(header, "SNR")
         if not snr_method and math.isfinite(listed := positive(_number(table, "SNR"))):
             snr, snr_method = listed, "header:SNR"
-        gaia_id, gaia_dr = _gaia_of_table(table)
+        source, release = _gaia_of_table(table)
         yield Spectrum(
-            spec_id=_spec_id("aspcap", telescope, field, star),
+            spec_id=joined_id("aspcap", telescope, field, star) if star else "",
             flux=flux,
             flux_unit="dimensionless",
             sampling=_sampling(file),
@@ -143,14 +138,14 @@ class AspcapStar:
                 instrument="APOGEE",
                 flux_calibration="normalized",
                 params_source="aspcapStar",
-                gaia_id=gaia_id,
-                gaia_dr=gaia_dr,
+                gaia_id=source,
+                gaia_dr=release,
             ),
             noise=error,
             bad=error >= BAD_ERROR,
             missing=flux == 0,
             normalized_product=True,
-            params={**_velocity_params(header), **_aspcap_params(table)},
+            params={**velocity_params(header), **_aspcap_params(table)},
             header=project([(0, header), (1, file.hdus[1].header)], policy),
             hdu=1,
         )
@@ -171,20 +166,8 @@ def _sampling(file: FitsFile) -> Sampling:
     return affine_sampling(header, N_PIX, path=file.name, hdu=1, unit="Angstrom", medium="vacuum", scale="log10")
 
 
-def _spec_id(product: str, telescope: str, field: str, star: str) -> str:
-    if not star:
-        return ""
-    parts = (product, telescope, field, star)
-    return "-".join("_".join(part.split()) for part in parts if part)
-
-
 def _telescope(header: Header) -> str:
-    return header.text("TELESCOP") or _telescope_of_file(header.text("SFILE1"))
-
-
-def _telescope_of_file(name: str) -> str:
-    # The 1-metre telescope at Apache Point writes the same prefix as the 2.5-metre one.
-    return "lco25m" if name.startswith("as") else "apo" if name.startswith("ap") else ""
+    return header.text("TELESCOP") or telescope_of_file(header.text("SFILE1"))
 
 
 def _observation(header: Header, star: str, visits: int, *, snr: tuple[float, str], **known: Any) -> Observation:
@@ -197,33 +180,17 @@ def _observation(header: Header, star: str, visits: int, *, snr: tuple[float, st
         date_obs=iso_moment(header.text("DATE1")) if single else "",
         mjd=first_number(header, "JD1") - _JD_OF_MJD_ZERO if single else float("nan"),
         velocity_frame="rest",
-        rv_applied=_velocity(header),
+        rv_applied=heliocentric_velocity(header),
         snr=snr[0],
         snr_method=snr[1],
         **known,
     )
 
 
-def _velocity(header: Header) -> float:
-    value = first_number(header, "VHELIO", "VHBARY")
-    return value if abs(value) < _FASTEST_STAR else float("nan")
-
-
-def _velocity_params(header: Header) -> dict[str, float]:
-    velocity, error = _velocity(header), positive(header.number("VERR"))
-    if not math.isfinite(velocity):
-        return {}
-    return {"rv": velocity, "e_rv": error if error < _FASTEST_STAR else float("nan")}
-
-
-def _gaia_id(text: str) -> str:
-    return text if text.isdigit() and int(text) > 0 else ""
-
-
 def _gaia_of_table(table: Hdu) -> tuple[str, str]:
     for column, release in (("GAIAEDR3_SOURCE_ID", "EDR3"), ("GAIA_SOURCE_ID", "DR2")):
         # Text of the integer: the identifiers exceed what a float holds.
-        if identifier := _gaia_id(table.cell_text(column)):
+        if identifier := gaia_id(table.cell_text(column)):
             return identifier, release
     return "", ""
 

@@ -31,22 +31,16 @@ def _columns(*names: str) -> Recognises:
     )
 
 
-def _shape(*shape: int) -> Recognises:
-    return lambda file: len(file.hdus) > 1 and file.hdus[1].kind == "image" and file.hdus[1].shape == shape
-
-
 def _all(*rules: Recognises) -> Recognises:
     return lambda file: all(rule(file) for rule in rules)
 
 
 PRODUCTS: tuple[tuple[str, Recognises], ...] = (
-    ("LAMOST MRS", _all(_card("TELESCOP", "LAMOST"), lambda file: file.hdus[0].name == "INFORMATION")),
-    ("LAMOST LRS", _card("TELESCOP", "LAMOST")),
-    ("LAMOST", _card("ORIGIN", "NAOC-LAMOST")),
-    ("SDSS-V mwmStar or mwmVisit", _hdus("BOSS/APO", "APOGEE/APO")),
-    ("APOGEE apVisit", _all(_shape(3, 4096), _cards("FIBERID"))),
-    ("MaStar", _columns("MANGAID", "WAVE", "FLUX")),
-    ("SDSS (a product other than spec and spec-lite)", _card("TELESCOP", "SDSS 2.5")),
+    ("LAMOST (a product other than spectra)", _card("TELESCOP", "LAMOST")),
+    ("LAMOST (a product other than spectra)", _card("ORIGIN", "NAOC-LAMOST")),
+    ("an SDSS-V table without spectra", _hdus("BOSS/APO", "APOGEE/APO")),
+    ("an APOGEE product other than apStar, aspcapStar and apVisit", _all(_cards("MJD5"), _cards("LOCID"))),
+    ("SDSS (a product other than spec, spec-lite, spSpec and spPlate)", _card("TELESCOP", "SDSS 2.5")),
     ("DESI spectra or coadd", _hdus("B_FLUX", "FIBERMAP")),
     ("DESI spectra or coadd", _hdus("R_FLUX", "FIBERMAP")),
     ("WEAVE L1", _hdus("RED_DATA", "FIBTABLE")),
