@@ -57,16 +57,25 @@ VECTORS = {
     "banana": None,
     "mA": None,
     "Ampere": None,
+    **dict.fromkeys(["A", "Angstrom", "micron", "s", "km/s", "K", "V", "mag", "mag(AB)", "dex", "dex(cm/s2)"], None),
+    "ergs/s/cm^2/A": FLAM,
+    "10**(-16) ergs/s/cm2/Å": f"1e-16 {FLAM}",
+    "Watts/m^2/micron": "W / (m2 um)",
+    "W m-2 um-1": "W / (m2 um)",
+    "e-/s": "electron / s",
+    "Electrons": "electron",
     "10": None,
 }
 
 FACTORS = {
     **dict.fromkeys(["Angstrom", "angstrom", "Angstroms", "ANGSTROMS", "Ang", "A", "AA", "0.1 nm", "Angstroem"], 1.0),
     **dict.fromkeys(["Angstrom (Vacuum)", " angstrom ", "ANGSTROM"], 1.0),
+    **dict.fromkeys(["Å", "Angstrom (Air)", "Vacuum Angstroms", "angstroms in vacuum"], 1.0),
+    **dict.fromkeys(["µm", "Microns (vacuum)"], 1e4),
     **dict.fromkeys(["1 nm", "nm", "NM", "nanometers"], 10.0),
     **dict.fromkeys(["um", "micron", "MICRON", "microns"], 1e4),
     **dict.fromkeys(["m", "M", "metre"], 1e10),
-    **dict.fromkeys(["", "Hz", "km/s", "eV", "adu", "pixel", "s"], None),
+    **dict.fromkeys(["", "Hz", "km/s", "eV", "adu", "pixel", "s", "air"], None),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -55,7 +56,7 @@ _LENGTHS = {
     "ang": 1.0,
     "a": 1.0,
     "aa": 1.0,
-    "angstrom (vacuum)": 1.0,
+    "å": 1.0,
     "0.1 nm": 1.0,
     "0.1nm": 1.0,
     "nm": 10.0,
@@ -67,6 +68,10 @@ _LENGTHS = {
     "micron": 1e4,
     "microns": 1e4,
     "micrometer": 1e4,
+    "micrometers": 1e4,
+    "mum": 1e4,
+    "µm": 1e4,
+    "μm": 1e4,
     "mm": 1e7,
     "cm": 1e8,
     "m": 1e10,
@@ -79,6 +84,24 @@ _SCALE = re.compile(
     r"|(?P<number>\d+(?:\.\d*)?(?:[eEdD][+-]?\d+)?))"
     r"\s*[.*]?\s*(?P<rest>[A-Za-z(/].*)\Z"
 )
+_MEDIUM = re.compile(r"\((?:vac|vacuum|air)\)|\b(?:in )?(?:vacuum|air)\b")
+_WORDS = (
+    (re.compile(r"(?<![A-Za-z])(?:AA?|Ang|[Aa]ngstroms?|ANGSTROMS?|Angstroem|Å)(?![A-Za-z])"), ANGSTROM),
+    (re.compile(r"(?<![A-Za-z])(?:[Cc]ounts|COUNTS)(?![A-Za-z])"), "ct"),
+    (re.compile(r"(?<![A-Za-z])(?:ERGS?|[Ee]rgs)(?![A-Za-z])"), "erg"),
+    (re.compile(r"(?<![A-Za-z])ADU(?![A-Za-z])"), "adu"),
+    (re.compile(r"(?<![A-Za-z])(?:[Mm]icrons?|MICRONS?|[µμ]m)(?![A-Za-z])"), "um"),
+    (re.compile(r"(?<![A-Za-z])(?:[Ww]atts?|WATTS?)(?![A-Za-z])"), "W"),
+    (re.compile(r"(?<![A-Za-z])(?:e-|[Ee]lectrons?)(?=/|\s|$)"), "electron"),
+)
+"""Words that astropy does not read, or reads as something else, and what they mean."""
+
+_NO_FLUX = (
+    *("length", "time", "speed", "frequency", "angle", "mass", "temperature"),
+    *("electrical current", "electrical potential"),
+)
+"""Physical types that no flux has: a text that parses to one of them means something else."""
+
 _IN_PARENTHESES = re.compile(r"^\s*flux\s*\((?P<unit>.*)\)\s*$", re.IGNORECASE)
 
 
@@ -95,7 +118,7 @@ def wavelength_factor(text: str) -> float | None:
     float or None
         None when the text is not a unit of length.
     """
-    return _LENGTHS.get(" ".join(text.strip().lower().split()))
+    return _LENGTHS.get(" ".join(_MEDIUM.sub(" ", text.lower()).split()))
 
 
 @lru_cache(maxsize=1024)
@@ -159,6 +182,8 @@ def unit_problem(text: str) -> str | None:
     unit = _astropy_unit(text)
     if unit is None:
         return "is not understood by astropy"
+    if not hasattr(unit, "bases"):
+        return "is a logarithm, not a flux"
     if any(base.physical_type == "electrical current" for base in unit.decompose().bases):
         return "contains ampere, not Angstrom"
     return None
@@ -197,16 +222,23 @@ def _split_scale(text: str) -> tuple[float, str]:
 def _parse(text: str) -> str | None:
     from astropy import units
 
-    repaired = re.sub(r"(?<![A-Za-z])(?:AA?|Ang|angstroms?|ANGSTROMS?|Angstroms|Angstroem)(?![A-Za-z])", ANGSTROM, text)
-    for alias, proper in (("counts", "ct"), ("Counts", "ct"), ("COUNTS", "ct"), ("ERG", "erg"), ("ADU", "adu")):
-        repaired = re.sub(rf"(?<![A-Za-z]){alias}(?![A-Za-z])", proper, repaired)
+    repaired = text
+    for pattern, proper in _WORDS:
+        repaired = pattern.sub(proper, repaired)
     for candidate in (repaired, repaired.lower().replace("angstrom", ANGSTROM)):
         for format_ in ("fits", None):
             try:
-                unit = units.Unit(candidate, format=format_)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", units.UnitsWarning)
+                    unit = units.Unit(candidate, format=format_)
             except (ValueError, TypeError):
                 continue
+            if isinstance(unit, units.function.FunctionUnitBase) or unit in (units.mag, units.dex):
+                # A logarithm is no flux.
+                return None
             if any(base.physical_type == "electrical current" for base in unit.bases):
+                return None
+            if unit.bases and any(unit.physical_type == name for name in _NO_FLUX):
                 return None
             if not unit.bases:
                 return DIMENSIONLESS if unit.scale == 1.0 else None
