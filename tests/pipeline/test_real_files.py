@@ -153,12 +153,9 @@ REFUSED = {
     "gaia/*": {"refused-product"},
     "hst/*": {"refused-product"},
     "hst-calspec/*": {"refused-product"},
-    "iraf-1d/UM184*": {"unknown-unit"},
     "iraf-1d/evega*": {"refused-product"},
     "iue/*": {"refused-product"},
     "lamost/*": {"refused-product"},
-    "synthetic-atlas9/*": {"refused-product"},
-    "synthetic-phoenix/*": {"refused-product"},
 }
 
 
