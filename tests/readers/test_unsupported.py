@@ -23,8 +23,8 @@ READERS = {
     "gaia/*": "unsupported",
     "galah-dr4/*": "galah",
     "harps-drs/*": "harps-s1d",
-    "hst-calspec/*": "unsupported",
-    "hst/*": "unsupported",
+    "hst-calspec/*": "hst-calspec",
+    "hst/*": "hst-stis-x1d",
     "iraf-1d/*": "generic-image",
     "iue/*": "unsupported",
     "lamost/med-*": "lamost-mrs",
@@ -39,8 +39,6 @@ READERS = {
 REFUSED = {
     "desi/coadd-sv3-dark-26065.fits": "DESI",
     "gaia/XP_SAMPLED-Gaia DR3 5937083312263887616.fits": "Gaia",
-    "hst-calspec/alpha_lyr_stis_011.fits.gz": "CALSPEC",
-    "hst/odbue5030_x1d.fits": "HST",
     "iue/swp02283.mxlo": "IUE",
 }
 
@@ -84,6 +82,18 @@ class TestMadeFiles:
         hdu = fits.PrimaryHDU(np.ones((5, 100), np.float32))
         with pytest.raises(RefusedProduct, match="SDSS"):
             read_one(write_fits(hdu, TELESCOP="SDSS 2.5-M", COEFF0=3.58, COEFF1=1e-4))
+
+    @pytest.mark.parametrize(
+        ("telescope", "instrument", "said"),
+        [("HST", "FOS", "FOS"), ("HST", "WFC3", "other than COS"), ("FUSE", "FUV", "FUSE")],
+    )
+    def test_other_ultraviolet_products_are_refused_by_name(
+        self, write_fits: Any, read_one: Any, telescope: str, instrument: str, said: str
+    ) -> None:
+        columns = [fits.Column(name, "D", array=np.arange(1.0, 6.0)) for name in ("WAVE", "FLUX", "ERROR")]
+        path = write_fits(fits.BinTableHDU.from_columns(columns), TELESCOP=telescope, INSTRUME=instrument)
+        with pytest.raises(RefusedProduct, match=said):
+            read_one(path)
 
     def test_a_flux_with_a_hidden_scale_is_refused(self, write_fits: Any, read_one: Any) -> None:
         columns = [fits.Column(name, "D", array=np.ones(5)) for name in ("WAVELENGTH", "SIGNAL", "VAR")]

@@ -1,0 +1,94 @@
+"""CALSPEC flux standards: HST observations spliced to models, and the models themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.config import ReaderOptions
+from spectral_zarr.errors import MissingField, SourceError
+from spectral_zarr.model import Sampling, Spectrum
+from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
+from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.observing import first_text, observe
+from spectral_zarr.readers.space import tables_with, unit_of, used_columns
+
+
+class Calspec:
+    """One flux standard, a pixel per row of the table.
+
+    CALSPEC (Bohlin, Gordon & Tremblay 2014, PASP 126, 711): WAVELENGTH in Angstrom, vacuum; FLUX in FLAM, that is
+    erg s-1 cm-2 Angstrom-1; observations have STATERROR, which is zero where a model continues the observation, so the
+    uncertainty is unknown there, and DATAQUAL, 0 for bad. SYSERROR is the uncertainty of the flux scale and is not
+    part of the uncertainty of a pixel. Model files (``_mod_``) have no errors and may have a CONTINUUM. Airglow is
+    replaced by zeros that keep an error, so zeros are bad and runs of them missing.
+    """
+
+    name = "hst-calspec"
+    version = "1"
+    title = "CALSPEC flux standards, observed and modelled"
+    priority = 0
+    policy = HeaderPolicy(allow=(r"TARGETID|DBTABLE|MAPKEY|DESCRIP|SOURCE\d?|USEAFTER|PEDIGREE|FILENAME|WMIN|WMAX",))
+
+    def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        return _table(file) is not None
+
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
+        table, primary = _table(file), file.primary
+        if table is None:
+            raise MissingField("no table has WAVELENGTH, FLUX and STATERROR; leave the file out", path=file.name)
+        observed = table.find("STATERROR") is not None
+        stem = first_text(primary, "FILENAME").rpartition("/")[2].lower().removesuffix(".gz").removesuffix(".fits")
+        continuum = None if observed or table.find("CONTINUUM") is None else table.column("CONTINUUM")
+        yield Spectrum(
+            spec_id=f"calspec-{'_'.join(stem.split())}" if stem else "",
+            flux=table.column("FLUX"),
+            flux_unit=unit_of(table, "FLUX", "FLAM"),
+            sampling=Sampling(
+                unit=unit_of(table, "WAVELENGTH", "Angstrom"), medium="vacuum", values=table.column("WAVELENGTH")
+            ),
+            observation=observe(
+                primary,
+                source_type="stacked" if observed else "synthetic",
+                simulator="" if observed else "CALSPEC-model",
+                object=first_text(primary, "TARGETID", "TARGNAME", "OBJECT"),
+                instrument=first_text(primary, "INSTRUME") or ("HST" if observed else ""),
+                date_obs="",
+                flux_calibration="absolute",
+                airmass=float("nan"),
+            ),
+            noise=table.column("STATERROR") if observed else None,
+            bad=_bad(table) if observed else None,
+            zero_padded=True,
+            continuum=continuum,
+            continuum_method="none" if continuum is None else "column:CONTINUUM",
+            header=project(
+                [(0, primary), (table.index, table.header)],
+                policy,
+                {table.index: used_columns(table, "WAVELENGTH", "FLUX", "STATERROR", "SYSERROR", "DATAQUAL")},
+            ),
+            hdu=table.index,
+        )
+
+
+def _table(file: FitsFile) -> Hdu | None:
+    standard = file.primary.text("DBTABLE").upper() == "CRSPECTRUM"
+    for table in tables_with(file.hdus[1:2], "WAVELENGTH", "FLUX"):
+        columns = (table.find("STATERROR"), table.find("SYSERROR"))
+        if table.n_rows > 1 and (standard or None not in columns):
+            return table
+    return None
+
+
+def _bad(table: Hdu) -> NDArray[np.bool_]:
+    replaced: NDArray[np.bool_] = table.column("FLUX") == 0
+    if table.find("DATAQUAL") is None:
+        return replaced
+    bad = table.column("DATAQUAL") == 0
+    # A column that never says 1 was not filled in.
+    return replaced if bad.all() else replaced | bad
+
+
+READERS = (Calspec(),)
