@@ -46,14 +46,15 @@ def mjd_from_date(date: str) -> float:
 def date_obs(header: Header, *, mjd_keywords: tuple[str, ...] = ("MJD-OBS", "MJD-BEG", "EXPSTART")) -> str:
     """UTC start of the exposure from the usual cards, see contract-interpretation 5.3.
 
-    DATE-OBS with a time; DATE-OBS and TIME-OBS, UTC or UT; the modified Julian date; the bare date.
+    DATE-OBS with a time; DATE-OBS and TIME-OBS, UTC or UT; the modified Julian date; the bare date. A time in TAI is
+    converted where the card UTC-TAI gives the leap seconds.
     """
     text = header.text("DATE-OBS")
     day = ""
     if match := _ISO.match(text):
         day = f"{match[1]}-{match[2]}-{match[3]}"
         if match[4]:
-            return f"{day}T{match[4]}"
+            return _utc(header, f"{day}T{match[4]}")
     elif match := _SLASHED.match(text):
         day = f"19{match[3]}-{match[2]}-{match[1]}"
     if day:
@@ -64,6 +65,14 @@ def date_obs(header: Header, *, mjd_keywords: tuple[str, ...] = ("MJD-OBS", "MJD
         if stamp := date_from_mjd(header.number(keyword)):
             return stamp
     return day
+
+
+def _utc(header: Header, moment: str) -> str:
+    leap_seconds = header.number("UTC-TAI")
+    if header.text("TIMESYS").upper() != "TAI" or not abs(leap_seconds) < 100:
+        return moment
+    shifted = datetime.fromisoformat(moment) + timedelta(seconds=leap_seconds)
+    return shifted.strftime("%Y-%m-%dT%H:%M:%S.") + f"{shifted.microsecond // 1000:03d}"
 
 
 def degrees(header: Header, keyword: str, *, hours: bool = False) -> float:
