@@ -216,7 +216,6 @@ class TestRefusals:
             {"CTYPE1": "PIXEL"},
             {"CTYPE1": "WAVE-TAB"},
             {"CTYPE1": "AWAV-GRI"},
-            {"CTYPE1": "MULTISPE", "WAT0_001": "system=multispec"},
         ],
     )
     def test_other_axes_are_refused(self, wavelength: Any, cards: dict[str, Any]) -> None:
@@ -255,25 +254,6 @@ class TestFiles:
         expected = hdu.header["CRVAL1"] + hdu.header["CDELT1"] * PIXELS
         np.testing.assert_allclose(ready.grid.wavelength()[:10], expected)
         assert (spectrum.sampling.medium, ready.flux_unit) == ("air", "dimensionless")
-
-    @pytest.mark.parametrize("name", ["UM184_nF.fits", "UM184_nE.fits"])
-    def test_a_file_without_unit_needs_the_configuration(
-        self, real_files: Path, read_one: Any, reference: Any, name: str
-    ) -> None:
-        path = real_files / "iraf-1d" / name
-        with pytest.raises(UnknownUnit, match="wavelength_unit"):
-            read_one(path)
-        _, spectrum = read_one(path, ReaderOptions(image=ImageOptions(wavelength_unit="Angstrom")))
-        hdu = reference(path)[0]
-        np.testing.assert_array_equal(spectrum.flux, hdu.data)
-        ready = prepare(spectrum)
-        expected = 10 ** (hdu.header["CRVAL1"] + hdu.header["CDELT1"] * np.arange(hdu.data.size))
-        np.testing.assert_allclose(ready.grid.wavelength(), expected, rtol=1e-12)
-        assert ready.flux_unit == "adu"
-
-    def test_multispec_is_refused(self, real_files: Path, read_one: Any) -> None:
-        with pytest.raises(RefusedProduct, match="107 orders"):
-            read_one(real_files / "iraf-1d" / "evega.0039.rs.ec.dispcor.fits")
 
     def test_generated_files_agree_with_astropy(self, tmp_path: Path, read_one: Any, reference: Any) -> None:
         for path in write_samples(tmp_path, "wcs1d", 2, n_pix=300):

@@ -132,6 +132,15 @@ def image_sampling(header: Header, options: ImageOptions, *, path: str, hdu: int
     return affine_sampling(header, n_pix, path=path, hdu=hdu, unit=unit, medium=medium, scale=scale)
 
 
+def stated_medium(header: Header, default: str) -> str:
+    """Medium by the cards AIRORVAC and VACUUM, `default` without them."""
+    if medium := _MEDIA.get(header.text("AIRORVAC").upper()):
+        return medium
+    if header.text("VACUUM"):
+        return "vacuum" if header.flag("VACUUM") else "air"
+    return default
+
+
 def _has_coefficients(header: Header) -> bool:
     return math.isfinite(header.number("COEFF0")) and math.isfinite(header.number("COEFF1"))
 
@@ -176,11 +185,7 @@ def _medium(header: Header, axis: str, options: ImageOptions) -> str:
     word = axis.split("-")[0]
     if word in ("AWAV", "WAVE"):
         return "air" if word == "AWAV" else "vacuum"
-    if medium := _MEDIA.get(header.text("AIRORVAC").upper()):
-        return medium
-    if header.text("VACUUM"):
-        return "vacuum" if header.flag("VACUUM") else "air"
-    return "air" if header.text("TPLLIB") in _ANGSTROM_LIBRARIES else options.medium
+    return "air" if header.text("TPLLIB") in _ANGSTROM_LIBRARIES else stated_medium(header, options.medium)
 
 
 def _scale(header: Header, axis: str, value: float, step: float, factor: float) -> str:

@@ -102,11 +102,6 @@ def _flux_hdu(file: FitsFile, options: ImageOptions) -> Hdu | None:
 
 
 def _refuse_several(hdu: Hdu, path: str) -> None:
-    header = hdu.header
-    if header.text("CTYPE1").upper().startswith("MULTISPE") or "multispec" in header.text("WAT0_001").lower():
-        count = 1 if _is_line(hdu) else hdu.shape[0]
-        message = f"IRAF multispec of {count} orders or apertures; extract and linearise each to a file of its own"
-        raise RefusedProduct(message, path=path, hdu=hdu.index)
     if not _is_line(hdu):
         shape = " x ".join(map(str, hdu.shape))
         message = f"an image of {shape} pixels is not one spectrum; extract its spectra to one-dimensional files"
