@@ -17,7 +17,7 @@ from spectral_zarr.readers.registry import find_reader
 READERS = {
     "apogee/apStar-*": "apogee-apstar",
     "apogee/aspcapStar-*": "apogee-aspcapstar",
-    "desi/*": "unsupported",
+    "desi/*": "desi",
     "eso-pipeline/*": "uves-pipeline",
     "eso-sdp/*": "eso-sdp",
     "gaia/*": "unsupported",
@@ -25,7 +25,8 @@ READERS = {
     "harps-drs/*": "harps-s1d",
     "hst-calspec/*": "hst-calspec",
     "hst/*": "hst-stis-x1d",
-    "iraf-1d/*": "generic-image",
+    "iraf-1d/UM184*": "flux-error-pair",
+    "iraf-1d/evega*": "generic-iraf",
     "iue/*": "unsupported",
     "lamost/med-*": "lamost-mrs",
     "lamost/spec-*": "lamost-lrs",
@@ -37,7 +38,6 @@ READERS = {
 }
 
 REFUSED = {
-    "desi/coadd-sv3-dark-26065.fits": "DESI",
     "gaia/XP_SAMPLED-Gaia DR3 5937083312263887616.fits": "Gaia",
     "iue/swp02283.mxlo": "IUE",
 }
