@@ -41,8 +41,7 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("an SDSS-V table without spectra", _hdus("BOSS/APO", "APOGEE/APO")),
     ("an APOGEE product other than apStar, aspcapStar and apVisit", _all(_cards("MJD5"), _cards("LOCID"))),
     ("SDSS (a product other than spec, spec-lite, spSpec and spPlate)", _card("TELESCOP", "SDSS 2.5")),
-    ("DESI spectra or coadd", _hdus("B_FLUX", "FIBERMAP")),
-    ("DESI spectra or coadd", _hdus("R_FLUX", "FIBERMAP")),
+    ("DESI frame of one exposure", _hdus("IVAR", "WAVELENGTH", "RESOLUTION", "FIBERMAP")),
     ("WEAVE L1", _hdus("RED_DATA", "FIBTABLE")),
     ("WEAVE L1", _hdus("BLUE_DATA", "FIBTABLE")),
     ("HST FOS or GHRS", _all(_card("TELESCOP", "HST"), _card("INSTRUME", "FOS", "HRS", "GHRS"))),
@@ -52,10 +51,13 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("IUE", _card("TELESCOP", "IUE")),
     ("Gaia DataLink spectrum", _card("PUBLISHE", "ESA/GAIA")),
     ("Gaia spectrum", _columns("source_id", "solution_id")),
-    ("SPIRou", _card("INSTRUME", "SPIROU")),
     ("Euclid SIR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
     ("PHOENIX model atmosphere", _cards("PHXTEFF")),
     ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
+    (
+        "a GIRAFFE pipeline image of all fibres (the ESO archive has its spectra as science data products)",
+        _all(_card("INSTRUME", "GIRAFFE"), _cards("ESO PRO CATG")),
+    ),
     ("an ESO pipeline product outside Phase 3", _cards("ESO PRO CATG")),
 )
 """Name of each product and how its headers show it, in the order in which they are tried."""
