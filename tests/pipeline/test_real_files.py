@@ -149,7 +149,6 @@ def test_projected_header_text_is_that_of_astropy(pattern: str, real_files: Path
 REFUSED = {
     "damaged/*": {"not-fits"},
     "not-a-spectrum/*": {"refused-product"},
-    "desi/*": {"refused-product"},
     "gaia/*": {"refused-product"},
     "hst/*": {"refused-product"},
     "hst-calspec/*": {"refused-product"},

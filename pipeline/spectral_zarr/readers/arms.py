@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -180,6 +181,13 @@ def combine_arms(arms: Sequence[Arm], step: float, *, tolerance: float = 1e-3) -
     return joined, WEIGHTED if len(ordered) > 1 else ""
 
 
+def lattice_distance(wavelength: Pixels, step: float) -> float:
+    """Largest distance in pixels of an ascending axis from consecutive points of the lattice ``k * step``."""
+    positions = wavelength / step
+    distance = np.abs(positions - np.rint(positions[0]) - np.arange(wavelength.size))
+    return float(distance.max()) if distance.size else math.inf
+
+
 def _ascending(arm: Arm) -> Arm:
     values = arm.wavelength
     if values.shape != arm.flux.shape or values.ndim != 1:
@@ -212,9 +220,8 @@ def _filled(arm: Arm, name: str) -> Pixels:
 
 
 def _lattice_start(wavelength: Pixels, step: float, tolerance: float) -> int:
-    first = round(float(wavelength[0]) / step)
-    residual = np.abs(wavelength / step - (first + np.arange(wavelength.size)))
-    if not float(residual.max()) <= tolerance:
-        message = f"an arm from {float(wavelength[0]):.6g} is up to {float(residual.max()):.3g} pixels off the lattice"
+    distance = lattice_distance(wavelength, step)
+    if not distance <= tolerance:
+        message = f"an arm from {float(wavelength[0]):.6g} is up to {distance:.3g} pixels off the lattice"
         raise BadWavelength(f"{message} of step {step:g}, so that the arms cannot be combined; leave the file out")
-    return first
+    return round(float(wavelength[0]) / step)
