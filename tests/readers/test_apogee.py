@@ -124,6 +124,23 @@ class TestApStar:
         assert spectrum.observation.mjd == pytest.approx(56587.23637)
         assert spectrum.flux.shape == (8575,)
 
+    def test_one_visit_may_also_be_an_image_of_one_row(self, star: Any, read_one: Any, claimants: Any) -> None:
+        flux = np.full((1, 8575), 3.0)
+        path = star(2, error=flux / 30, flux=flux, NVISITS=1)
+        with fits.open(path, mode="update") as hdus:
+            hdus[3].data = hdus[3].data[:1].astype("i4")
+        assert claimants(path) == ["apogee-apstar"]
+        np.testing.assert_array_equal(read_one(path)[1].flux, flux[0])
+
+    def test_a_misspelt_unit_is_that_of_the_product(self, star: Any, read_one: Any) -> None:
+        path = star()
+        with fits.open(path, mode="update") as hdus:
+            hdus[1].header["BUNIT"] = "Flux (10^-17 ergs/s/cm^2/Ang)"
+        assert prepare(read_one(path)[1]).flux_unit == "1e-17 erg / (Angstrom cm2 s)"
+
+    def test_the_velocity_has_another_name_in_sdss_v(self, star: Any, read_one: Any) -> None:
+        assert read_one(star(VRAD=-33.5))[1].observation.rv_applied == -33.5
+
     def test_a_combination_scaled_sentinel_is_bad(self, star: Any, read_one: Any) -> None:
         error = np.full((5, 8575), 0.1)
         error[0, 100] = 1e10 / np.sqrt(3)
