@@ -27,7 +27,7 @@ READERS = {
     "hst/*": "hst-stis-x1d",
     "iraf-1d/UM184*": "flux-error-pair",
     "iraf-1d/evega*": "generic-iraf",
-    "iue/*": "unsupported",
+    "iue/*": "iue-mxlo",
     "lamost/med-*": "lamost-mrs",
     "lamost/spec-*": "lamost-lrs",
     "not-a-spectrum/*": "harps-s1d",
@@ -39,7 +39,6 @@ READERS = {
 
 REFUSED = {
     "gaia/XP_SAMPLED-Gaia DR3 5937083312263887616.fits": "Gaia",
-    "iue/swp02283.mxlo": "IUE",
 }
 
 

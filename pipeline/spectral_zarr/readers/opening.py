@@ -7,7 +7,8 @@ from spectral_zarr.readers.fits import FitsFile
 from spectral_zarr.readers.raw import GZIP_MAGIC, RawFile, read_raw
 from spectral_zarr.readers.text import TextFile
 
-FITS_SUFFIXES = (".fits", ".fit", ".fts", ".mxlo", ".mxhi", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz")
+_PLAIN = (".fits", ".fit", ".fts", ".mxlo", ".mxhi")
+FITS_SUFFIXES = (*_PLAIN, *(f"{suffix}.gz" for suffix in _PLAIN), ".fits.fz")
 TEXT_SUFFIXES = (".s", ".flx", ".flx.gz", ".spec")
 SUFFIXES = (*FITS_SUFFIXES, *TEXT_SUFFIXES)
 """Suffixes looked for in directories; a file that is named is taken whatever its suffix."""
