@@ -1,0 +1,163 @@
+"""Fibre spectra that 2dFdr reduced: AAOmega, HERMES, 2dF and 6dF of the Anglo-Australian Observatory."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.units import canonical_unit
+from spectral_zarr.errors import BadWavelength, MissingField, NotASpectrum, RefusedProduct, SourceError
+from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
+from spectral_zarr.model.grid import Scale
+from spectral_zarr.readers.axis import LONGEST, SHORTEST, has_axis, image_sampling, stated_medium
+from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
+from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.observing import date_from_mjd, first_number, iso_moment, observe, positive, velocity_frame
+
+_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)")
+_RADIANS = re.compile(r"rad", re.IGNORECASE)
+_SCIENCE_COMMAND = "RUN"
+_COUNTS = frozenset({"adu", "ct", "count", "electron"})
+
+
+class TwoDfdr:
+    """All programme fibres of one exposure, or of a combination.
+
+    Layout of 2dFdr (Croom et al. 2004, AAO Newsletter 106; AAO Software Team 2015, ascl:1505.015): the rows of the
+    primary image are fibres, VARIANCE has the same shape, and the table FIBRES says what each fibre was on: only TYPE
+    ``P`` is a target. The axis of the image is linear, with CRPIX1 in the middle of the array, or logarithmic; a HDU
+    WAVELENGTH holds the axis, or its decimal logarithm, where the cards do not. A variance that is not positive marks
+    a bad pixel. The medium is that of the card VACUUM; without it and without a medium in ``[readers.image]`` it is
+    unknown.
+    """
+
+    name = "2dfdr"
+    version = "1"
+    title = "2dFdr fibre spectra (AAOmega, HERMES, 2dF, 6dF), one row per programme fibre"
+    priority = 0
+    policy = HeaderPolicy(
+        allow=(
+            r"UTDATE|UTSTART|UTEND|UTMJD|MEANRA|MEANDEC|EXPOSED|TOTALEXP|SPECTID|GRATID|PLATE|SOURCE|CFG_FILE|RUN",
+            r"OBSNUM|GRPNUM|GRPMEM|GRPMAX|NDFCLASS|RUNCMD|LAMBDAC|DISPERS",
+        ),
+        deny=(r"BRD.*|WINDO.*",),
+    )
+
+    def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        fibres = file.named("FIBRES")
+        if len(file.hdus[0].shape) != 2 or fibres is None or fibres.kind != "table":
+            return False
+        return file.named("VARIANCE") is not None or file.named("REDUCTION_ARGS") is not None
+
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
+        header, fibres = file.primary, file.named("FIBRES")
+        command = header.text("RUNCMD").upper()
+        if command and command != _SCIENCE_COMMAND:
+            raise RefusedProduct(f"RUNCMD = '{command}': a calibration exposure; leave it out", path=file.name, hdu=0)
+        flux = file.hdus[0].image()
+        if fibres is None or fibres.find("TYPE") is None:
+            raise MissingField("FIBRES has no column TYPE, so that sky and targets look alike", path=file.name)
+        if fibres.n_rows != flux.shape[0]:
+            message = f"the image has {flux.shape[0]} rows for {fibres.n_rows} fibres: spectra that were not extracted?"
+            raise MissingField(f"{message} Reduce the file first", path=file.name, hdu=0)
+        variance = _variance(file, flux)
+        samplings = _samplings(file, flux.shape, options)
+        unit = header.text("BUNIT") or options.image.flux_unit or "counts"
+        projected = project([(0, header)], policy)
+        common = _observation(header, unit, options)
+        in_radians = _in_radians(fibres)
+        n_targets = 0
+        for row in range(flux.shape[0]):
+            if fibres.cell_text("TYPE", row).upper() != "P":
+                continue
+            n_targets += 1
+            yield Spectrum(
+                spec_id="",
+                flux=flux[row],
+                flux_unit=unit,
+                sampling=samplings[row % len(samplings)],
+                observation=_of_fibre(common, fibres, row, in_radians=in_radians),
+                noise=None if variance is None else variance[row],
+                noise_kind="variance",
+                zero_padded=True,
+                header=projected,
+                row=row,
+            )
+        if n_targets == 0:
+            message = f"none of the {flux.shape[0]} fibres is of TYPE P, a target; leave the file out"
+            raise NotASpectrum(message, path=file.name, hdu=fibres.index)
+
+
+def _variance(file: FitsFile, flux: Pixels) -> Pixels | None:
+    hdu = file.named("VARIANCE")
+    if hdu is None:
+        return None
+    if hdu.shape != flux.shape:
+        message = f"VARIANCE has shape {hdu.shape} beside a flux of {flux.shape}; reduce the file again"
+        raise MissingField(message, path=file.name, hdu=hdu.index)
+    return hdu.image()
+
+
+def _samplings(file: FitsFile, shape: tuple[int, ...], options: ReaderOptions) -> list[Sampling]:
+    """One axis for all fibres, or one per fibre."""
+    header, hdu = file.primary, file.named("WAVELENGTH")
+    if hdu is None:
+        if not has_axis(header):
+            message = "CRVAL1 or CDELT1 is missing: spectra that were not put on wavelengths? Reduce the file first"
+            raise MissingField(message, path=file.name, hdu=0)
+        image = replace(options.image, wavelength_unit=options.image.wavelength_unit or "Angstrom")
+        return [image_sampling(header, image, path=file.name, hdu=0, n_pix=shape[1])]
+    values = np.atleast_2d(hdu.image())
+    if values.shape not in (shape, (1, shape[1])):
+        message = f"WAVELENGTH has shape {values.shape} beside a flux of {shape}; reduce the file again"
+        raise MissingField(message, path=file.name, hdu=hdu.index)
+    middle = float(np.nanmedian(values))
+    scale: Scale = "log10" if math.log10(SHORTEST) <= middle <= math.log10(LONGEST) else "linear"
+    if scale == "linear" and not SHORTEST <= middle <= LONGEST:
+        message = f"WAVELENGTH is about {middle:g}, neither Angstrom nor their decimal logarithm"
+        raise BadWavelength(message, path=file.name, hdu=hdu.index)
+    medium = stated_medium(header, options.image.medium)
+    return [Sampling(unit="Angstrom", medium=medium, scale=scale, values=row) for row in values]
+
+
+def _observation(header: Header, unit: str, options: ReaderOptions) -> Observation:
+    day = _DATE.match(header.text("UTDATE"))
+    start = iso_moment(f"{'-'.join(day.groups())}T{header.text('UTSTART')}") if day else ""
+    mjd = header.number("UTMJD")
+    return observe(
+        header,
+        object="",
+        date_obs=start or date_from_mjd(mjd) or ("-".join(day.groups()) if day else ""),
+        mjd=mjd,
+        velocity_frame=velocity_frame(header.text("SPECSYS"), options.image.velocity_frame),
+        flux_calibration="counts" if canonical_unit(unit) in _COUNTS else "absolute",
+        exptime=positive(first_number(header, "EXPOSED", "TOTALEXP", "EXPTIME", "EXPOSURE")),
+    )
+
+
+def _of_fibre(common: Observation, fibres: Hdu, row: int, *, in_radians: bool) -> Observation:
+    factor = 180.0 / math.pi if in_radians else 1.0
+    return replace(
+        common,
+        object=fibres.cell_text("NAME", row),
+        ra=fibres.cell_number("RA", row) * factor,
+        dec=fibres.cell_number("DEC", row) * factor,
+    )
+
+
+def _in_radians(fibres: Hdu) -> bool:
+    column = fibres.find("RA")
+    if column is None or column.dtype.startswith("S"):
+        return False
+    if column.unit:
+        return _RADIANS.search(column.unit) is not None
+    # 2dFdr writes radians without saying so; values beyond a full turn can only be degrees.
+    return bool(np.nanmax(fibres.column_data(column), initial=0.0) <= 2 * math.pi)
+
+
+READERS = (TwoDfdr(),)
