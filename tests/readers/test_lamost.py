@@ -200,6 +200,16 @@ class TestLowResolution:
         spectrum = read_one(rows(VACUUM="T", HELIO="T"))[1]
         assert (spectrum.sampling.medium, spectrum.observation.velocity_frame) == ("vacuum", "heliocentric")
 
+    @pytest.mark.parametrize("lost", ["IVAR", "WAVELENGTH"])
+    @pytest.mark.parametrize("name", ["COADD", "COADD_B"])
+    def test_a_table_without_a_column_that_it_must_have_says_which(
+        self, write_fits: Any, read_one: Any, name: str, lost: str
+    ) -> None:
+        columns = {"FLUX": FLUX, "IVAR": IVAR, "WAVELENGTH": GRID}
+        del columns[lost]
+        with pytest.raises(MissingField, match=lost):
+            read_one(write_fits(primary(), table(name, **columns)))
+
     def test_a_catalogue_is_refused_by_name(self, write_fits: Any, read_one: Any) -> None:
         with pytest.raises(RefusedProduct, match="LAMOST"):
             read_one(write_fits(primary(), table("CATALOG", teff=[5000.0], logg=[4.0])))

@@ -33,11 +33,11 @@ def table(flux: Any = FLUX, ivar: Any = IVAR, wave: str = "D", **more: tuple[str
         "HELIOV": ("E", [12.5, -999.0, 30.0][:n]),
         "VERR": ("E", [1.5, -999.0, 2.0][:n]),
         "V_ERRCODE": ("I", [0, 666, 666][:n]),
-        **more,
         "WAVE": (f"{N}{wave}", np.tile(GRID, (n, 1))),
         "FLUX": (f"{N}E", flux),
         "IVAR": (f"{N}E", ivar),
         "MASK": (f"{N}J", np.zeros((n, N))),
+        **more,
     }
     made = [fits.Column(name, form, array=values) for name, (form, values) in columns.items() if values is not None]
     return fits.BinTableHDU.from_columns(made, name="GOODSPEC")
@@ -91,6 +91,10 @@ class TestRows:
             if column.name in ("WAVE", "FLUX", "IVAR"):
                 hdu.header[f"TDIM{number}"] = f"({N})"
         np.testing.assert_allclose(prepare(read_all(write_fits(hdu))[1][2]).flux, FLUX[2], rtol=1e-6)
+
+    def test_a_table_without_inverse_variances_is_refused(self, write_fits: Any, read_all: Any) -> None:
+        with pytest.raises(MissingField, match="IVAR"):
+            read_all(write_fits(table(IVAR=("E", None))))
 
     def test_an_empty_table_is_refused(self, write_fits: Any, read_all: Any) -> None:
         hdu = table()

@@ -177,6 +177,14 @@ class TestRefusals:
         with pytest.raises(RefusedProduct, match="mwmStar"):
             read_all(mwm({"APOGEE/APO": model}))
 
+    def test_a_table_without_inverse_variances_names_what_it_has(self, mwm: Any, read_all: Any) -> None:
+        boss = table("BOSS/APO", 1)
+        columns = [column for column in boss.columns if column.name != "ivar"]
+        (error,) = read_all(mwm({"BOSS/APO": fits.BinTableHDU.from_columns(columns, name="BOSS/APO")}))[1]
+        assert isinstance(error, MissingField)
+        assert "ivar" in error.message
+        assert error.row == 0
+
     def test_a_row_without_a_wavelength_axis_names_the_cards(self, mwm: Any, read_all: Any) -> None:
         boss = table("BOSS/APO", 1, column=False)
         for card in ("CRVAL", "CDELT"):

@@ -160,12 +160,8 @@ def _has_rows(file: FitsFile) -> bool:
 
 
 def _low_table(file: FitsFile) -> Hdu | None:
-    tables = [hdu for hdu in file.hdus[1:] if hdu.n_rows > 0 and _is_spectrum(hdu)]
+    tables = [hdu for hdu in file.hdus[1:] if hdu.n_rows > 0 and hdu.find("FLUX") is not None]
     return next((hdu for hdu in tables if hdu.name.startswith("COADD")), tables[0] if tables else None)
-
-
-def _is_spectrum(hdu: Hdu) -> bool:
-    return bool(hdu.find("FLUX") and hdu.find("IVAR") and hdu.find(*_WAVELENGTHS))
 
 
 def _is_sky(header: Header) -> bool:
@@ -231,7 +227,7 @@ def _medium(header: Header) -> str:
 
 
 def _medium_tables(file: FitsFile) -> list[Hdu]:
-    filled = [hdu for hdu in file.hdus[1:] if hdu.n_rows > 0 and _is_spectrum(hdu)]
+    filled = [hdu for hdu in file.hdus[1:] if hdu.n_rows > 0]
     coadds = [hdu for hdu in filled if hdu.name in _COADDS]
     if coadds:
         return coadds

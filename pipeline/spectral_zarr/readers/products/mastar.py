@@ -48,7 +48,9 @@ class MaStar:
         projected = project([(0, file.primary), (table.index, table.header)], policy, {table.index: used})
         column = table.find("FLUX")
         unit = column.unit if column is not None and canonical_unit(column.unit) else FLUX_UNIT
-        has_noise = table.find("IVAR") is not None
+        if table.find("IVAR") is None:
+            seen = ", ".join(one.name for one in table.layout.columns[:40])
+            raise MissingField(f"no column IVAR among {seen}; fetch the file again", path=file.name, hdu=table.index)
         for row in range(table.n_rows):
             yield Spectrum(
                 spec_id=_spec_id(table, row),
@@ -56,7 +58,7 @@ class MaStar:
                 flux_unit=unit,
                 sampling=_sampling(table, row),
                 observation=_observation(table, row),
-                noise=table.flat_cell("IVAR", row) if has_noise else None,
+                noise=table.flat_cell("IVAR", row),
                 noise_kind="ivar",
                 zero_padded=True,
                 params=_velocity(table, row),

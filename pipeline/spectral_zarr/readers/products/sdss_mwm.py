@@ -49,9 +49,7 @@ class MilkyWayMapper:
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         tables = [hdu for hdu in file.hdus[1:] if hdu.kind == "table" and hdu.name in _HDUS]
-        return any(hdu.find("flux") and hdu.find("ivar") for hdu in tables) or (
-            "V_ASTRA" in file.primary and any(hdu.find("model_flux") for hdu in tables)
-        )
+        return any(hdu.find("flux", "model_flux") is not None for hdu in tables)
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         tables = [hdu for hdu in file.hdus[1:] if hdu.kind == "table" and hdu.name in _HDUS]
