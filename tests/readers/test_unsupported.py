@@ -94,6 +94,19 @@ class TestMadeFiles:
         with pytest.raises(RefusedProduct, match=said):
             read_one(path)
 
+    @pytest.mark.parametrize("arm", ["RED", "GREEN", "BLUE"])
+    def test_the_medium_of_weave_is_not_guessed(self, write_fits: Any, read_one: Any, arm: str) -> None:
+        images = [fits.ImageHDU(np.ones((3, 20), np.float32), name=f"{arm}_{part}") for part in ("DATA", "IVAR")]
+        table = fits.BinTableHDU.from_columns([fits.Column("TARGID", "8A", array=["a"] * 3)], name="FIBTABLE")
+        with pytest.raises(RefusedProduct, match="air or in vacuum"):
+            read_one(write_fits(*images, table, CAMERA=f"WEAVE{arm}"))
+
+    def test_a_frame_of_desi_is_refused(self, write_fits: Any, read_one: Any) -> None:
+        images = [fits.ImageHDU(np.ones((2, 20)), name=name) for name in ("IVAR", "MASK", "WAVELENGTH", "RESOLUTION")]
+        table = fits.BinTableHDU.from_columns([fits.Column("TARGETID", "K", array=[1, 2])], name="FIBERMAP")
+        with pytest.raises(RefusedProduct, match="DESI frame"):
+            read_one(write_fits(fits.PrimaryHDU(np.ones((2, 20))), *images, table))
+
     def test_a_flux_with_a_hidden_scale_is_refused(self, write_fits: Any, read_one: Any) -> None:
         columns = [fits.Column(name, "D", array=np.ones(5)) for name in ("WAVELENGTH", "SIGNAL", "VAR")]
         table = fits.BinTableHDU.from_columns(columns)

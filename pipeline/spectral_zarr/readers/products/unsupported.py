@@ -35,6 +35,8 @@ def _all(*rules: Recognises) -> Recognises:
     return lambda file: all(rule(file) for rule in rules)
 
 
+_WEAVE = "WEAVE L1, whose files do not say whether their wavelengths are in air or in vacuum"
+
 PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("LAMOST (a product other than spectra)", _card("TELESCOP", "LAMOST")),
     ("LAMOST (a product other than spectra)", _card("ORIGIN", "NAOC-LAMOST")),
@@ -42,8 +44,10 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("an APOGEE product other than apStar, aspcapStar and apVisit", _all(_cards("MJD5"), _cards("LOCID"))),
     ("SDSS (a product other than spec, spec-lite, spSpec and spPlate)", _card("TELESCOP", "SDSS 2.5")),
     ("DESI frame of one exposure", _hdus("IVAR", "WAVELENGTH", "RESOLUTION", "FIBERMAP")),
-    ("WEAVE L1", _hdus("RED_DATA", "FIBTABLE")),
-    ("WEAVE L1", _hdus("BLUE_DATA", "FIBTABLE")),
+    (_WEAVE, _hdus("RED_DATA", "FIBTABLE")),
+    (_WEAVE, _hdus("BLUE_DATA", "FIBTABLE")),
+    (_WEAVE, _hdus("GREEN_DATA", "FIBTABLE")),
+    ("WEAVE L2", _hdus("CLASS_SPEC")),
     ("HST FOS or GHRS", _all(_card("TELESCOP", "HST"), _card("INSTRUME", "FOS", "HRS", "GHRS"))),
     ("HST (a product other than COS and STIS x1d, and cspec)", _card("TELESCOP", "HST")),
     ("FUSE (a product other than the coadds of HULLYSES)", _card("TELESCOP", "FUSE")),
