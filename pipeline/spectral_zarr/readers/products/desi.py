@@ -133,8 +133,10 @@ class Desi:
 
 
 def _bands(file: FitsFile) -> list[str]:
-    names = {hdu.name for hdu in file.hdus}
-    found = (match[1] for hdu in file.hdus if (match := _FLUX_HDU.fullmatch(hdu.name)))
+    # Every file of every survey comes by here, so the columns of its tables are not looked at.
+    images = (hdu.header for hdu in file.hdus if hdu.kind == "image" or hdu.compressed)
+    names = [header.text("EXTNAME").upper() for header in images]
+    found = (match[1] for name in names if (match := _FLUX_HDU.fullmatch(name)))
     return [band for band in dict.fromkeys(found) if f"{band}_WAVELENGTH" in names]
 
 

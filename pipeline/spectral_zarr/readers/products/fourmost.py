@@ -34,8 +34,8 @@ class FourmostL1:
     policy = HeaderPolicy(allow=(r"SPECUID|OBJ_UID|OBJ_NME|OBJ_RA|OBJ_DEC|4L1_SNR",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        table = file.named("PHASE3SPECTRUM")
-        if table is None or table.kind != "table" or table.find("WAVE") is None or table.find("FLUX") is None:
+        table = _table(file)
+        if table is None or table.find("WAVE") is None or table.find("FLUX") is None:
             return False
         by_eso = file.primary.text("PRODCATG").upper().startswith("SCIENCE.SPECTRUM")
         if by_eso or table.header.text("VOCLASS").upper().startswith("SPECTRUM"):
@@ -44,7 +44,7 @@ class FourmostL1:
         return marked or file.primary.text("INSTRUME").upper().startswith("QMOST")
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        table = file.named("PHASE3SPECTRUM")
+        table = _table(file)
         columns = spectrum_columns(table.layout, normalized=False) if table is not None else None
         if table is None or columns is None or columns.wavelength is None or columns.flux is None:
             raise MissingField("PHASE3SPECTRUM has no columns WAVE and FLUX; fetch the file again", path=file.name)
@@ -85,6 +85,11 @@ class FourmostL1:
             header=project([(0, header), (table.index, table.header)], policy, {table.index: columns.numbers()}),
             hdu=table.index,
         )
+
+
+def _table(file: FitsFile) -> Hdu | None:
+    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table")
+    return next((hdu for hdu in tables if hdu.header.text("EXTNAME").upper() == "PHASE3SPECTRUM"), None)
 
 
 def _vector(table: Hdu, column: TableColumn) -> Pixels:

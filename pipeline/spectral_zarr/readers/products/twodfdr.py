@@ -49,8 +49,10 @@ class TwoDfdr:
     )
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        if len(file.hdus[0].shape) != 2:
+            return False
         fibres = file.named("FIBRES")
-        if len(file.hdus[0].shape) != 2 or fibres is None or fibres.kind != "table":
+        if fibres is None or fibres.kind != "table":
             return False
         return file.named("VARIANCE") is not None or file.named("REDUCTION_ARGS") is not None
 
