@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,6 +23,8 @@ from spectral_zarr.readers.observing import first_number, positive, velocity_fra
 from spectral_zarr.readers.sdp_columns import SpectrumColumns, spectrum_columns
 
 _COUNTS = frozenset({"adu", "ct", "count", "electron"})
+_CNAME = re.compile(r"\d{8}[+-]\d{7}")
+"""Target names of the Gaia-ESO survey, the keys of its catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class EsoSdp:
         wavelength, flux = _required(columns, table, file.name)
         normalized_product = contnorm and columns.normalized is None
         unit = "dimensionless" if normalized_product else flux.unit or options.table.flux_unit
+        if not unit and file.primary.text("FLUXCAL").upper() == "UNCALIBRATED":
+            unit = "Relative Flux"
         values = _cell(table, flux, file.name)
         error = _cell(table, columns.error, file.name) if columns.error else None
         instrument = file.primary.text("INSTRUME") or table.header.text("INSTRUME")
@@ -211,6 +216,7 @@ def _observation(primary: Header, table: Hdu, instrument: str, unit: str, normal
     return observe_eso(
         primary,
         instrument=instrument,
+        object_id=primary.text("OBJECT") if _CNAME.fullmatch(primary.text("OBJECT")) else "",
         source_type="stacked" if stacked else "observed",
         velocity_frame=frame,
         flux_calibration=calibration,
