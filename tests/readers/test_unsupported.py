@@ -20,7 +20,7 @@ READERS = {
     "desi/*": "desi",
     "eso-pipeline/*": "uves-pipeline",
     "eso-sdp/*": "eso-sdp",
-    "gaia/*": "unsupported",
+    "gaia/*": "gaia-fits",
     "galah-dr4/*": "galah",
     "harps-drs/*": "harps-s1d",
     "hst-calspec/*": "hst-calspec",
@@ -37,10 +37,6 @@ READERS = {
     "synthetic-phoenix/*": "phoenix-aces",
 }
 
-REFUSED = {
-    "gaia/XP_SAMPLED-Gaia DR3 5937083312263887616.fits": "Gaia",
-}
-
 
 class TestRealFiles:
     @pytest.mark.parametrize("pattern", READERS)
@@ -55,11 +51,6 @@ class TestRealFiles:
     def test_every_directory_is_accounted_for(self, real_files: Path) -> None:
         directories = {path.name for path in real_files.iterdir() if path.is_dir()}
         assert directories == {pattern.split("/")[0] for pattern in READERS} | {"damaged"}
-
-    @pytest.mark.parametrize("name", REFUSED)
-    def test_products_without_reader_are_refused_by_name(self, real_files: Path, read_one: Any, name: str) -> None:
-        with pytest.raises(RefusedProduct, match=REFUSED[name]):
-            read_one(real_files / name)
 
     def test_a_damaged_file_is_not_fits(self, real_files: Path) -> None:
         with pytest.raises(NotFits):
