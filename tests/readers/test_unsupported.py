@@ -99,7 +99,7 @@ class TestMadeFiles:
             read_one(write_fits(fits.PrimaryHDU(np.ones((2, 20))), *images, table))
 
     def test_a_flux_with_a_hidden_scale_is_refused(self, write_fits: Any, read_one: Any) -> None:
-        columns = [fits.Column(name, "D", array=np.ones(5)) for name in ("WAVELENGTH", "SIGNAL", "VAR")]
+        columns = [fits.Column(name, "D", array=np.ones(5)) for name in ("WAVELENGTH", "SIGNAL")]
         table = fits.BinTableHDU.from_columns(columns)
         table.header["FSCALE"] = 1e-16
         with pytest.raises(RefusedProduct, match="Euclid"):

@@ -55,7 +55,7 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("IUE (a product other than MXLO and MXHI of NEWSIPS)", _card("TELESCOP", "IUE")),
     ("Gaia (a product other than RVS and XP sampled spectra)", _card("PUBLISHE", "ESA/GAIA")),
     ("Gaia (a product other than RVS and XP sampled spectra)", _columns("source_id", "solution_id")),
-    ("Euclid SIR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
+    ("Euclid SIR without WAVELENGTH or VAR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
     ("PHOENIX model atmosphere", _cards("PHXTEFF")),
     ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
     (
