@@ -154,7 +154,6 @@ REFUSED = {
     "hst-calspec/*": {"refused-product"},
     "iraf-1d/evega*": {"refused-product"},
     "iue/*": {"refused-product"},
-    "lamost/*": {"refused-product"},
 }
 
 
