@@ -163,12 +163,11 @@ class TestImages:
         raw = image_hdu([4], np.arange(4, dtype=">i2").tobytes(), bitpix=16, extra=extra)
         assert same_array(parsed(raw).hdus[0].image(), reference(raw)[0].data)
 
-    @pytest.mark.parametrize("method", ["GZIP_1", "GZIP_2", "RICE_1", "HCOMPRESS_1"])
+    @pytest.mark.parametrize("method", ["GZIP_1", "GZIP_2", "RICE_1", "NOCOMPRESS"])
     @pytest.mark.parametrize("dtype", ["i2", "f4"])
     def test_that_are_tile_compressed_have_the_values_of_astropy(self, method: str, dtype: str) -> None:
         values = np.arange(64 * 16, dtype=dtype).reshape(64, 16)
-        tile = {"tile_shape": (16, 16)} if method == "HCOMPRESS_1" else {}
-        raw = written(fits.CompImageHDU(values, compression_type=method, **tile))
+        raw = written(fits.CompImageHDU(values, compression_type=method))
         hdu = parsed(raw).hdus[1]
         assert hdu.compressed
         assert same_array(hdu.image(), reference(raw)[1].data)

@@ -13,16 +13,15 @@ from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, 
 from spectral_zarr.model import SourceFile
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
-from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, data_structure
+from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, data_structure, refuse_compression
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
-from spectral_zarr.readers.raw import LARGEST_RATIO, UNPACKED_BYTES, RawFile, read_raw
+from spectral_zarr.readers.raw import RawFile, read_raw
 
 _END = b"END" + b" " * 77
 _KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
 MOST_HDUS = 100_000
-MOST_AXES = 32
 
 
 class Hdu:
@@ -168,21 +167,10 @@ class Hdu:
             raise CorruptFits("BSCALE or BZERO cannot be read", path=self._file.name, hdu=self.index)
         plain = scale.get("BSCALE", 1) == 1 and scale.get("BZERO", 0) == 0
         if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
-            if self.compressed:
-                self._refuse_bomb()
             return self._file.reference_data(self.index)
         dtype = np.dtype(IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
         return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
-
-    def _refuse_bomb(self) -> None:
-        n_axes = self.header.integer("ZNAXIS") or 0
-        nbytes = abs(self.header.integer("ZBITPIX") or 64) // 8 if 0 < n_axes <= MOST_AXES else 0
-        for i in range(min(n_axes, MOST_AXES)):
-            nbytes *= max(self.header.integer(f"ZNAXIS{i + 1}") or 0, 0)
-        if not 0 < nbytes <= max(UNPACKED_BYTES, LARGEST_RATIO * len(self._file.data)):
-            message = f"the compressed image declares {nbytes} bytes; unpack it by hand"
-            raise CorruptFits(message, path=self._file.name, hdu=self.index)
 
 
 class FitsFile(RawFile):
@@ -209,12 +197,16 @@ class FitsFile(RawFile):
         ------
         CorruptFits
             When astropy cannot read it either.
+        RefusedProduct
+            When it is compressed in a way that is not safe to undo.
         """
         import io
         import warnings
 
         from astropy.io import fits
 
+        if "ZIMAGE" in self.hdus[index].header:
+            refuse_compression(self.hdus[index].header, len(self.data), self.name, index)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

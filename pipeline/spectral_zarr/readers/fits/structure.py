@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from spectral_zarr.errors import CorruptFits
+from spectral_zarr.errors import CorruptFits, RefusedProduct
 from spectral_zarr.readers.fits.cards import CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
+from spectral_zarr.readers.raw import LARGEST_RATIO, UNPACKED_BYTES
 
 IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 Structure = tuple[int, tuple[int, ...], int]
 """BITPIX, axes in FITS order, and bytes of data without padding."""
+
+MOST_AXES = 32
+_CODECS = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
+_RICE_BYTES = frozenset({1, 2, 4, 8})
 
 _USUAL_CARDS = 8 * CARD
 _USUAL_AXES = 3
@@ -88,3 +93,42 @@ def _size(bitpix: int, axes: tuple[int, ...], parameters: int, groups: int) -> i
     for axis in axes:
         elements *= axis
     return abs(bitpix) // 8 * groups * (parameters + elements)
+
+
+def refuse_compression(header: Header, file_bytes: int, name: str, hdu: int) -> None:
+    """Refuse a tile-compressed image that would exhaust memory, or end the process inside the decoders of astropy.
+
+    Parameters
+    ----------
+    header : Header
+        Its cards.
+    file_bytes : int
+        Size of the file, unpacked.
+    name : str
+        File name, for messages.
+    hdu : int
+        Its index.
+
+    Raises
+    ------
+    CorruptFits
+        When it declares an absurd size, or its Rice parameters are damaged.
+    RefusedProduct
+        When its algorithm is none whose decoder checks its bounds.
+    """
+    n_axes = header.integer("ZNAXIS") or 0
+    nbytes = abs(header.integer("ZBITPIX") or 64) // 8 if 0 < n_axes <= MOST_AXES else 0
+    for i in range(min(n_axes, MOST_AXES)):
+        nbytes *= max(header.integer(f"ZNAXIS{i + 1}") or 0, 0)
+    if not 0 < nbytes <= max(UNPACKED_BYTES, LARGEST_RATIO * file_bytes):
+        raise CorruptFits(f"the compressed image declares {nbytes} bytes; unpack it by hand", path=name, hdu=hdu)
+    codec = header.text("ZCMPTYPE")
+    if codec not in _CODECS:
+        message = f"the image is compressed by '{codec}'; unpack it with funpack"
+        raise RefusedProduct(message, path=name, hdu=hdu)
+    for keyword in header.index:
+        if keyword.startswith("ZNAME") and header.text(keyword).upper() == "BYTEPIX":
+            width = header.get(f"ZVAL{keyword[5:]}")
+            if isinstance(width, bool) or width not in _RICE_BYTES:
+                message = f"the compressed image has BYTEPIX = {width}; fetch the file again"
+                raise CorruptFits(message, path=name, hdu=hdu)
