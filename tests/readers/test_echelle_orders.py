@@ -108,6 +108,18 @@ class TestHpf:
         with pytest.raises(MissingField, match="Sci Wavl"):
             read_all(write_fits(*hpf()[:-1]), ROWS)
 
+    def test_images_of_other_shapes_have_a_code(self, write_fits: Any, read_all: Any) -> None:
+        for position in (4, 5):
+            hdus = hpf()
+            hdus[position].data = hdus[position].data[:-1]
+            with pytest.raises(MissingField, match="shape"):
+                read_all(write_fits(*hdus), ROWS)
+
+    def test_a_unit_that_nobody_knows_is_not_needed(self, write_fits: Any, read_all: Any) -> None:
+        hdus = hpf()
+        hdus[1].header["BUNIT"] = "what?"
+        assert prepare(read_all(write_fits(*hdus), ROWS)[1][0]).flux_unit == "dimensionless"
+
     def test_a_dead_order_leaves_the_others(self, write_fits: Any, tmp_path: Path) -> None:
         hdus = hpf()
         hdus[1].data[2] = np.nan

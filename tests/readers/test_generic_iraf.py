@@ -312,6 +312,15 @@ class TestBands:
         with pytest.raises(RefusedProduct, match="BANDID"):
             read_one(write_fits(multispec(flux(4, 1, N_PIX), [f"1 1 0 5000. 0.5 {N_PIX} 0. 1. 2."])))
 
+    def test_the_bands_of_carpy_have_other_names(self, write_fits: Any, read_one: Any) -> None:
+        names = ("sky spectrum", "object spectrum", "noise spectrum", "signal-to-noise spectrum", "lamp spectrum")
+        names += ("flat spectrum", "spectrum: object divided by flat")
+        cards = {f"BANDID{i}": name for i, name in enumerate(names, 1)}
+        spec = f"1 1 0 5000. 0.5 {N_PIX} 0. 1. 2."
+        _, spectrum = read_one(write_fits(multispec(flux(7, 1, N_PIX), [spec], **cards)))
+        np.testing.assert_array_equal(spectrum.flux, flux(7, 1, N_PIX)[1, 0])
+        np.testing.assert_array_equal(spectrum.noise, flux(7, 1, N_PIX)[2, 0])
+
     def test_a_sigma_alone_is_no_flux(self, write_fits: Any, read_one: Any) -> None:
         path = write_fits(
             multispec(flux(1, N_PIX), [f"1 1 0 5000. 0.5 {N_PIX} 0. 1. 2."], BANDID1="sigma - background none")

@@ -83,6 +83,11 @@ class TestLibreEsprit:
         with pytest.raises(Truncated, match="120 lines"):
             read_one(esprit(tmp_path / "a.s", INTENSITY, ERROR, count=213542))
 
+    def test_the_wavelength_may_be_counted_as_a_column(self, tmp_path: Path, read_one: Any) -> None:
+        path = esprit(tmp_path / "a.s", INTENSITY, ERROR)
+        path.write_text(path.read_text().replace(f" {WAVE.size} 2\n", f" {WAVE.size} 3\n"))
+        np.testing.assert_allclose(read_one(path)[1].noise, ERROR, rtol=1e-6)
+
     def test_other_columns_have_a_code(self, tmp_path: Path, read_one: Any) -> None:
         with pytest.raises(MissingField, match="columns"):
             read_one(esprit(tmp_path / "a.s", INTENSITY, STOKES, ERROR))

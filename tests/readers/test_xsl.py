@@ -72,6 +72,15 @@ class TestMerged:
         _, spectrum = read_one(write_fits(fits.BinTableHDU.from_columns(columns), **CARDS))
         np.testing.assert_array_equal(spectrum.flux, MERGED)
 
+    def test_the_name_of_the_file_is_enough(self, tmp_path: Path, read_one: Any) -> None:
+        path = tmp_path / "xsl_spectrum_X0004_merged.fits"
+        hdu = table(MERGED)
+        hdu.header["TUNIT2"] = "what the author typed"
+        hdu.writeto(path)
+        name, spectrum = read_one(path)
+        assert (name, spectrum.sampling.medium) == ("xsl", "vacuum")
+        assert prepare(spectrum).flux_unit == "erg / (Angstrom cm2 s)"
+
     def test_an_unknown_column_has_a_code(self, write_fits: Any, read_one: Any) -> None:
         path = write_fits(table(MERGED), **CARDS)
         with pytest.raises(MissingField, match="FLUX_XX among WAVE, FLUX, ERR"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Pixels, Spectrum
+from spectral_zarr.readers.fits.file import Hdu
 
 Rows = Sequence[Pixels] | Pixels
 """One line per order: a list, or an image of shape (n_orders, n_pix)."""
@@ -35,6 +36,13 @@ def require_rows(options: ReaderOptions, what: str, *, path: str, hdu: int, inst
     if options.echelle != "rows":
         message = f'{what}, not one merged spectrum; set [readers] echelle = "rows" to store one row each, or {instead}'
         raise RefusedProduct(message, path=path, hdu=hdu)
+
+
+def are_orders(*images: Hdu) -> bool:
+    """Whether HDUs are images of one shape with at least one order and two pixels."""
+    shape = images[0].shape
+    alike = all(image.kind == "image" and image.shape == shape for image in images)
+    return alike and len(shape) == 2 and shape[0] > 0 and shape[1] > 1
 
 
 def order_rows(

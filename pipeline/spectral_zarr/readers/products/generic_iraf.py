@@ -27,7 +27,13 @@ from spectral_zarr.readers.iraf import (
 from spectral_zarr.readers.observing import first_number, first_text, observe, velocity_frame
 
 _SYSTEMS = ("multispec", "equispec")
-_BAND = re.compile(r"^\s*(spectrum|raw|background|sigma)\b", re.IGNORECASE)
+_BANDS = (
+    ("spectrum", re.compile(r"^(spectrum\b(?!\s*:)|object spectrum)", re.IGNORECASE)),
+    ("sigma", re.compile(r"^(sigma\b|noise spectrum)", re.IGNORECASE)),
+    ("raw", re.compile(r"^raw\b", re.IGNORECASE)),
+    ("other", re.compile(r"\S")),
+)
+"""What a BANDIDn card says of its band: the words of `apextract`, and those of the MIKE pipeline CarPy."""
 _MOST_AXES = 3
 
 
@@ -104,6 +110,9 @@ def _image(file: FitsFile, options: ImageOptions) -> Hdu | None:
 def _layout(hdu: Hdu, path: str) -> _Layout:
     header, shape = hdu.header, hdu.shape
     rows, planes = (1, 1, *shape)[-2], (1, 1, 1, *shape)[-3]
+    if not rows * planes:
+        message = f"the image has {' x '.join(map(str, shape))} pixels, so no spectrum; fetch the file again"
+        raise MissingField(message, path=path, hdu=hdu.index)
     # WAXMAP01 tells, for every axis of the original image, where it went and which element was taken of a lost one.
     mapping = [int(word) for word in header.text("WAXMAP01").split() if word.lstrip("-").isdigit()]
     lost = len(mapping) >= 4 and mapping[2] == 0
@@ -121,17 +130,24 @@ def _layout(hdu: Hdu, path: str) -> _Layout:
 
 
 def _band(header: Header, number: int) -> str:
-    match = _BAND.match(header.text(f"BANDID{number}"))
-    return match[1].lower() if match else ""
+    text = header.text(f"BANDID{number}")
+    return next((role for role, pattern in _BANDS if pattern.match(text)), "")
+
+
+def _flux_band(bands: tuple[str, ...]) -> int | None:
+    if "spectrum" in bands:
+        return bands.index("spectrum")
+    return 0 if bands in (("",), ("raw",)) else None
 
 
 def _spectrum(
     file: FitsFile, hdu: Hdu, layout: _Layout, line: int, options: ReaderOptions, policy: HeaderPolicy
 ) -> Spectrum:
     header = hdu.header
-    flux_band = layout.bands.index("spectrum") if "spectrum" in layout.bands else 0
-    if layout.bands[flux_band] not in ("spectrum", ""):
-        message = f"the only band is '{header.text('BANDID1')}', not the spectrum; ingest the file that has it"
+    flux_band = _flux_band(layout.bands)
+    if flux_band is None:
+        seen = ", ".join(f"'{header.text(f'BANDID{number}')}'" for number in range(1, len(layout.bands) + 1))
+        message = f"no band is the spectrum among {seen}; ingest the file that has it, or extract it with scopy"
         raise RefusedProduct(message, path=file.name, hdu=hdu.index)
     noise_band = layout.bands.index("sigma") if "sigma" in layout.bands else None
     sampling, covered, order = _axis(file.name, hdu, layout, line, options.image)

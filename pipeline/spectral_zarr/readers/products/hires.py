@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
@@ -55,8 +56,8 @@ class HiresOrders:
         whole = Spectrum(
             spec_id="",
             flux=flux.image()[0],
-            flux_unit=header.text("BUNIT") or "counts",
-            sampling=Sampling(unit=wavelength.header.text("BUNIT") or "Angstrom", medium=options.image.medium),
+            flux_unit=unit if canonical_unit(unit := header.text("BUNIT")) else "counts",
+            sampling=Sampling(unit="Angstrom", medium=options.image.medium),
             observation=observe(
                 header,
                 instrument="HIRES",

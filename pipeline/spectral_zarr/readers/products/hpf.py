@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import NoiseKind, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.observing import observe
-from spectral_zarr.readers.orders import order_rows, require_rows
+from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
 
 
 class HpfOrders:
@@ -33,21 +34,21 @@ class HpfOrders:
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         flux, wavelength = file.named("SCI FLUX"), file.named("SCI WAVL")
-        if flux is None or wavelength is None or len(flux.shape) != 2 or wavelength.shape != flux.shape:
+        if flux is None or wavelength is None or not are_orders(flux, wavelength):
             message = f"HPF needs Sci Flux and Sci Wavl of one shape: {file.describe()}; fetch the file again"
             raise MissingField(message, path=file.name)
         require_rows(options, f"HPF: {flux.shape[0]} unmerged echelle orders", path=file.name, hdu=flux.index)
         error, variance = file.named("SCI ERROR"), file.named("SCI VARIANCE")
         noise = error or variance
         kind: NoiseKind = "sigma" if error is not None else "variance"
-        if noise is not None and noise.shape != flux.shape:
+        if noise is not None and not are_orders(flux, noise):
             message = f"{noise.name} has another shape than Sci Flux: {file.describe()}; fetch the file again"
             raise MissingField(message, path=file.name, hdu=noise.index)
         whole = Spectrum(
             spec_id="",
             flux=flux.image()[0],
-            flux_unit=flux.header.text("BUNIT") or "Relative Flux",
-            sampling=Sampling(unit=wavelength.header.text("BUNIT") or "Angstrom", medium="vacuum"),
+            flux_unit=unit if canonical_unit(unit := flux.header.text("BUNIT")) else "Relative Flux",
+            sampling=Sampling(unit="Angstrom", medium="vacuum"),
             observation=observe(
                 file.primary, instrument="HPF", velocity_frame="topocentric", flux_calibration="relative"
             ),

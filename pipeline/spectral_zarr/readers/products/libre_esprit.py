@@ -42,10 +42,12 @@ class LibreEsprit:
 
     def read(self, file: TextFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         counts = _COUNTS.match(file.head[1])
-        n_pix, n_columns = (int(counts[1]), int(counts[2]) + 1) if counts else (0, 0)
+        n_pix, n_counted = (int(counts[1]), int(counts[2])) if counts else (0, 0)
         table = file.numbers(skip=2, columns=2)
-        if table.shape[1] not in _COLUMNS or table.shape[1] != n_columns:
-            message = f"{table.shape[1]} columns where the second line says {n_columns}, and 2, 3 or 6 are known"
+        n_columns = table.shape[1]
+        # The wavelength is counted by some versions of the program and not by others.
+        if n_columns not in _COLUMNS or n_counted not in (n_columns, n_columns - 1):
+            message = f"{n_columns} columns where the second line says {n_counted}, and 2, 3 or 6 are known"
             raise MissingField(f"{message}; fetch the file again", path=file.name)
         if table.shape[0] < n_pix:
             message = f"{table.shape[0]} lines where the second line says {n_pix}; fetch the file again"

@@ -106,7 +106,7 @@ def _is_reduce(file: FitsFile) -> bool:
     # Packed wavelengths are a few polynomial coefficients for thousands of pixels.
     for table in _tables(file):
         wavelength, flux = table.find("WAVE"), table.find("SPEC")
-        if table.n_rows == 1 and flux is not None and table.find("ORDERS") is not None:
+        if table.n_rows == 1 and flux is not None and table.find("ORDERS", "COLUMNS") is not None:
             return True
         if table.n_rows == 1 and flux is not None and wavelength is not None and wavelength.repeat < flux.repeat:
             return True

@@ -56,7 +56,7 @@ class Spextool:
         image, header = file.hdus[0], file.primary
         if image.kind != "image" or len(image.shape) not in (2, 3) or image.shape[-2] not in _PLANES:
             return False
-        if image.shape[-1] < _LEAST_PIXELS:
+        if image.shape[-1] < _LEAST_PIXELS or 0 in image.shape:
             return False
         labelled = wavelength_factor(header.text("XUNITS")) is not None
         return labelled or ("SPEX" in first_text(header, "INSTRUME", "INSTR").upper() and "CRVAL1" not in header)

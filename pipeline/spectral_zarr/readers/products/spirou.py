@@ -10,7 +10,7 @@ from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, observe
-from spectral_zarr.readers.orders import order_rows, require_rows
+from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
 
 _REFUSED = (
     ("POL", "a polarimetric product (p.fits)"),
@@ -52,7 +52,7 @@ class Spirou:
             return
         flux, wavelength = file.named("FLUXAB"), file.named("WAVEAB")
         what = next((what for name, what in _REFUSED if file.named(name) is not None), "")
-        if what or flux is None or wavelength is None or len(flux.shape) != 2 or flux.shape != wavelength.shape:
+        if what or flux is None or wavelength is None or not are_orders(flux, wavelength):
             seen = what or f"no spectrum of APERO ({file.describe()})"
             raise RefusedProduct(f"SPIRou: {seen}; ingest the s.fits file of the exposure", path=file.name)
         what = f"SPIRou: {flux.shape[0]} unmerged echelle orders"
@@ -70,7 +70,7 @@ class Spirou:
 
 
 def _table(file: FitsFile) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:] if hdu.kind == "table" and not hdu.compressed)
+    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table" and not hdu.compressed)
     return next((hdu for hdu in tables if hdu.find("Wave") is not None and hdu.find("FluxAB") is not None), None)
 
 

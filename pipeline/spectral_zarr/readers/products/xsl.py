@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.units import canonical_unit, wavelength_factor
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.eso import ESO_POLICY
@@ -46,9 +47,8 @@ class Xsl:
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         if "PRODCATG" in file.primary or _table(file) is None:
             return False
-        return any(keyword in file.primary for keyword in ("XSL_ID", "XSL_NAME")) or (
-            "HNAME" in file.primary and "REST_VAL" in file.primary
-        )
+        named = file.name.rpartition("/")[2].lower().startswith("xsl_spectrum")
+        return named or any(keyword in file.primary for keyword in ("XSL_ID", "XSL_NAME", "REST_VAL"))
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         table, header = _table(file), file.primary
@@ -64,9 +64,9 @@ class Xsl:
         yield Spectrum(
             spec_id="",
             flux=_values(table, flux),
-            flux_unit=flux.unit or _FLUX_UNIT,
+            flux_unit=flux.unit if canonical_unit(flux.unit) else _FLUX_UNIT,
             sampling=Sampling(
-                unit=wavelength.unit or "nm",
+                unit=wavelength.unit if wavelength_factor(wavelength.unit) else "nm",
                 medium=_medium(table, wavelength, options),
                 values=_values(table, wavelength),
             ),
@@ -82,8 +82,8 @@ class Xsl:
 
 
 def _table(file: FitsFile) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:] if hdu.kind == "table" and not hdu.compressed)
-    return next((hdu for hdu in tables if hdu.find("WAVE", "WAVELENGTH") and hdu.find("FLUX")), None)
+    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table" and not hdu.compressed)
+    return next((one for one in tables if one.n_rows and one.find("WAVE", "WAVELENGTH") and one.find("FLUX")), None)
 
 
 def _values(table: Hdu, column: TableColumn) -> NDArray[Any]:
