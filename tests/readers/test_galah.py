@@ -78,6 +78,15 @@ class TestRealFiles:
         assert spectrum.header[0, "GALAH_ID", 1] == ""
         assert not any(keyword.startswith(("BRD", "CAM", "COMB")) for _, keyword, _ in spectrum.header)
 
+    def test_a_file_of_release_4_without_its_last_hdus_is_not_taken_for_an_older_one(
+        self, arms: list[Path], tmp_path: Path, read_one: Any, reference: Any
+    ) -> None:
+        hdus = reference(arms[0])
+        fits.HDUList(list(hdus[:5])).writeto(tmp_path / arms[0].name)
+        spectrum = read_one(tmp_path / arms[0].name)[1]
+        np.testing.assert_array_equal(spectrum.noise, hdus[2].data)
+        np.testing.assert_array_equal(spectrum.normalized, hdus[1].data)
+
     @pytest.mark.parametrize("present", [(1,), (2, 3, 4), (1, 2, 4)])
     def test_a_missing_arm_is_left_out(
         self, arms: list[Path], tmp_path: Path, read_one: Any, reference: Any, present: tuple[int, ...]
@@ -149,9 +158,10 @@ class TestRefusals:
         image = fits.ImageHDU(np.ones(10))
         with pytest.raises(MissingField, match="three more images"):
             read_one(write_fits(fits.PrimaryHDU(np.ones(10)), image, ORIGIN="GALAH DR3"))
-        hdus = [fits.ImageHDU(np.ones(10), name=name) for name in ("input_sigma", *"abcde")]
-        with pytest.raises(RefusedProduct, match="order of the HDUs"):
-            read_one(write_fits(fits.PrimaryHDU(np.ones(10)), *hdus, ORIGIN="GALAH"))
+        for names in (("input_sigma", *"abcde"), ("normalised_spectrum", "normalised_sigma", "CCF")):
+            hdus = [fits.ImageHDU(np.ones(10), name=name) for name in names]
+            with pytest.raises(RefusedProduct, match="order of the HDUs"):
+                read_one(write_fits(fits.PrimaryHDU(np.ones(10)), *hdus, ORIGIN="GALAH"))
 
     def test_an_error_of_another_length_and_a_missing_axis_are_refused(self, tmp_path: Path, read_one: Any) -> None:
         path = release_3(tmp_path, 1)

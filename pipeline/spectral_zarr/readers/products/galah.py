@@ -125,9 +125,10 @@ def _arm(file: FitsFile) -> Arm:
     header = hdus[0].header
     flux = hdus[0].image()
     normalized = None
-    if len(hdus) < FEWEST_HDUS_DR4:
+    release_4 = len(hdus) >= FEWEST_HDUS_DR4 or hdus[1].name.startswith("NORMALI")
+    if not release_4:
         relative = _companion(hdus[1], flux, file)
-    elif "SIGMA" in hdus[1].name:
+    elif "SIGMA" in hdus[1].name or (hdus[2].name and "ERR" not in hdus[2].name):
         message = f"no reader knows this order of the HDUs of GALAH: {file.describe()}; leave it out"
         raise RefusedProduct(message, path=file.name, hdu=1)
     else:
