@@ -2,6 +2,7 @@
 
 from spectral_zarr.config.load import load_config
 from spectral_zarr.config.options import (
+    ArrayOptions,
     BuildOptions,
     CatalogOptions,
     Config,
@@ -15,6 +16,7 @@ from spectral_zarr.config.options import (
 from spectral_zarr.config.tolerance import Tolerance
 
 __all__ = [
+    "ArrayOptions",
     "BuildOptions",
     "CatalogOptions",
     "Config",

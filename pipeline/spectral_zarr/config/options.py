@@ -55,6 +55,52 @@ class ImageOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ArrayOptions:
+    """``[readers.arrays]``: arrays of a NumPy archive, HDF5 or Parquet file; '' lets the reader look for usual names.
+
+    Attributes
+    ----------
+    wavelength, flux, uncertainty, ivar, continuum, normalized, spec_id : str
+        Names of the arrays (of HDF5 datasets with their groups, of Parquet columns), compared without case. Flux has
+        the shape (spectra, pixels), the wavelength (pixels,) or that of the flux.
+    params : dict of str to str
+        Parameter name to array of shape (spectra,); when empty, the arrays with the usual names and all of a group or
+        structured array called ``params`` are taken.
+    param_table : str
+        Array of shape (spectra, parameters), ``params`` or ``labels`` by default.
+    param_names : tuple of str
+        Parameters of its columns; by default an array of text beside it tells them.
+    wavelength_scale : {'linear', 'log10', 'ln'}
+        Whether the array holds wavelengths or their logarithm.
+    wavelength_unit, flux_unit : str
+        Units that the file does not give, or that replace what it gives.
+    medium : {'air', 'vacuum', 'unknown'}
+        Medium of the wavelengths where the file does not tell it.
+    flux_type : {'', 'flux', 'intensity'}
+        What the values are; '' is what the file says, else flux.
+    source_type : str
+        Origin of the spectra; '' is what the file says, else synthetic, unless it has uncertainties.
+    """
+
+    wavelength: str = ""
+    flux: str = ""
+    uncertainty: str = ""
+    ivar: str = ""
+    continuum: str = ""
+    normalized: str = ""
+    spec_id: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    param_table: str = ""
+    param_names: tuple[str, ...] = ()
+    wavelength_scale: Literal["linear", "log10", "ln"] = "linear"
+    wavelength_unit: str = ""
+    flux_unit: str = ""
+    medium: Medium = "unknown"
+    flux_type: Literal["", "flux", "intensity"] = ""
+    source_type: Literal["", "observed", "synthetic", "emulator", "forward_model", "stacked"] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReaderOptions:
     """``[readers]``: which readers may claim a file, and the options of the generic ones.
 
@@ -74,6 +120,7 @@ class ReaderOptions:
     wavelength_file: str = ""
     table: TableOptions = field(default_factory=TableOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
+    arrays: ArrayOptions = field(default_factory=ArrayOptions)
 
 
 @dataclass(frozen=True, slots=True)

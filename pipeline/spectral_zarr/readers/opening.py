@@ -1,10 +1,11 @@
-"""Opening a source file as what it is: FITS by name or content, else text."""
+"""Opening a source file as what it is: FITS by name or content, arrays by content, else text."""
 
 from __future__ import annotations
 
 from spectral_zarr.model import SourceFile
+from spectral_zarr.readers.arrays import ArrayFile, is_array_file
 from spectral_zarr.readers.fits import FitsFile
-from spectral_zarr.readers.raw import GZIP_MAGIC, RawFile, read_raw
+from spectral_zarr.readers.raw import BZIP2_MAGIC, GZIP_MAGIC, RawFile, read_raw
 from spectral_zarr.readers.text import TextFile
 
 _PLAIN = (".fits", ".fit", ".fts", ".mxlo", ".mxhi")
@@ -24,16 +25,18 @@ def open_source(file: SourceFile) -> RawFile:
 
     Returns
     -------
-    FitsFile or TextFile
+    FitsFile, ArrayFile or TextFile
 
     Raises
     ------
     SourceError
         When the file cannot be read or is damaged.
     """
-    raw = read_raw(file.path, file.name)
+    raw = read_raw(file.path, file.name, leave=is_array_file)
+    if is_array_file(raw):
+        return ArrayFile(raw, file.name, file.path, file.companions)
     is_fits = file.name.lower().endswith(FITS_SUFFIXES) or raw.startswith(b"SIMPLE  =")
-    if not is_fits and raw.startswith(GZIP_MAGIC):
+    if not is_fits and raw.startswith((GZIP_MAGIC, BZIP2_MAGIC)):
         is_fits = RawFile(raw, file.name).data.startswith(b"SIMPLE  =")
     kind = FitsFile if is_fits else TextFile
     return kind(raw, file.name, file.path, file.companions)
