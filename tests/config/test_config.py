@@ -15,6 +15,11 @@ CHOICES = {
     "readers.table.wavelength_scale": "ln",
     "readers.table.medium": "vacuum",
     "readers.image.medium": "air",
+    "readers.echelle": "rows",
+    "readers.arrays.wavelength_scale": "log10",
+    "readers.arrays.medium": "vacuum",
+    "readers.arrays.flux_type": "intensity",
+    "readers.arrays.source_type": "emulator",
     "dataset.source_type": "stacked",
     "store.zarr_format": 2,
     "store.clevel": 7,
@@ -48,6 +53,8 @@ def another(key: str) -> Any:
         return not default
     if isinstance(default, tuple):
         return ("something",)
+    if isinstance(default, dict):
+        return {"teff": "something"}
     return default / 2 if isinstance(default, float) else default + 1 if isinstance(default, int) else "something"
 
 
@@ -56,6 +63,8 @@ def toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {toml(one)}" for name, one in value.items()) + " }"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
