@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,6 +114,11 @@ class ArrayLayout:
     def itemsize(self) -> int:
         """Bytes of one value; text of variable length counts as 16."""
         return np.dtype(self.dtype).itemsize if self.dtype else 16
+
+    @property
+    def fill_text(self) -> str:
+        """Value of missing chunks of text."""
+        return self.fill.decode() if isinstance(self.fill, bytes) else str(self.fill)
 
     @property
     def is_number(self) -> bool:
@@ -277,7 +283,9 @@ def _fill(value: Any, dtype: str) -> Any:
     if not dtype:
         return value if isinstance(value, str) else ""
     kind = np.dtype(dtype)
-    if kind.kind in "SU" or value is None:
+    if kind.kind in "SU":
+        return _text_fill(value, kind)
+    if value is None:
         return kind.type()
     try:
         if isinstance(value, str) and value.startswith("0x"):
@@ -287,3 +295,16 @@ def _fill(value: Any, dtype: str) -> Any:
         return kind.type(special.get(value, value) if isinstance(value, str) else value).item()
     except (TypeError, ValueError, OverflowError) as error:
         raise DocumentProblem(f"the fill value {value!r}: {error}") from None
+
+
+def _text_fill(value: Any, kind: np.dtype[Any]) -> str | bytes:
+    # Bytes are written as base64 in both formats; 0 and null stand for an empty text.
+    text = value if isinstance(value, str) else ""
+    if kind.kind == "U":
+        return text
+    try:
+        filling = base64.b64decode(text, validate=True).rstrip(b"\0")
+        filling.decode()
+    except ValueError as error:
+        raise DocumentProblem(f"the fill value {value!r}: {error}") from None
+    return filling

@@ -106,7 +106,7 @@ class _Columns:
             if values is None:
                 length = min(layout.shape[0], first + layout.chunks[0]) - first
                 text = layout.kind == TEXT
-                values = [str(layout.fill)] * length if text else np.full(length, layout.fill, layout.dtype)
+                values = [layout.fill_text] * length if text else np.full(length, layout.fill, layout.dtype)
             pieces.append(values[inside] if layout.kind == TEXT else values[inside].copy())
         if layout.kind == TEXT:
             return pieces[0] if len(pieces) == 1 else [value for piece in pieces for value in piece]
