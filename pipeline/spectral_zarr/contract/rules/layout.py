@@ -153,7 +153,7 @@ def _unknown(facts: StoreFacts) -> Iterator[Breach]:
         if "/" not in group and group not in schema.GROUPS:
             yield Breach(group, "a group that the contract does not name; it is ignored")
     for path in facts.arrays:
-        if path.split("/")[0] in _TENSOR_GROUPS and path not in (schema.WAVELENGTH, schema.METHOD, *schema.CUBES):
+        if path.split("/")[0] in _TENSOR_GROUPS and not schema.is_named(path):
             yield Breach(path, "an array that the contract does not name; it is ignored")
     unknown = [key for key in facts.attributes if key not in (*schema.ROOT_ATTRIBUTES, *schema.ADDED_ROOT_ATTRIBUTES)]
     if unknown:
