@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
-from spectral_zarr.contract.cubes import FirstGrid, ValueRows, WavelengthRows, garbage_rows
+from spectral_zarr.contract.cubes import FirstGrid, ValueRows, WavelengthRows, garbage_rows, sentinel_rows
 from spectral_zarr.contract.rows import Counted, Offences
 from spectral_zarr.store.chunk_reader import ArrayReader, ChunkProblem
 from spectral_zarr.store.documents import ArrayLayout
@@ -105,7 +105,10 @@ def scan_rows(task: RowsTask) -> RowsScan:
                 if layout.path == schema.CONTINUUM:
                     continuum[inside] = values.filled
                 elif layout.path == schema.FLUX and values.suspicious.size:
-                    garbage[inside][values.suspicious] = _garbage(reader, layout, rows, values.suspicious)
+                    suspicious = values.suspicious
+                    is_garbage, is_sentinel = _measure(reader, layout, rows, suspicious)
+                    garbage[inside][suspicious] = is_garbage
+                    offences.add("S-10/sentinel", layout.path, rows.start + suspicious[is_sentinel])
         nbytes += reader.nbytes
     return RowsScan(
         start=task.start,
@@ -126,7 +129,7 @@ def _values(
 ) -> Iterator[tuple[range, ValueRows]]:
     for rows, index in _chunk_rows(layout, task):
         valid = None if n_valid is None else n_valid[rows.start - task.start : rows.stop - task.start]
-        block = ValueRows(layout.path, rows.start, len(rows), layout.shape[1], valid)
+        block = ValueRows(layout.path, rows.start, len(rows), valid)
         whole = True
         for column in range(layout.grid[1]):
             chunk = _chunk(reader, layout, rows, index, column, offences)
@@ -150,6 +153,8 @@ def _wavelengths(
                 block.add(column * layout.chunks[1], chunk)
         if whole:
             block.report(offences)
+        else:
+            block.forget(layout.shape[1])
         yield rows, block
 
 
@@ -184,23 +189,25 @@ def _chunk(
     return np.broadcast_to(np.array(layout.fill, np.dtype(layout.dtype)), (len(rows), width))
 
 
-def _garbage(reader: ArrayReader, layout: ArrayLayout, rows: range, suspicious: NDArray[np.intp]) -> NDArray[np.bool_]:
-    index = rows.start // layout.chunks[0]
-    first = rows.start - index * layout.chunks[0]
+def _measure(
+    reader: ArrayReader, layout: ArrayLayout, rows: range, suspicious: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the suspicious rows are garbage, and which hold too many sentinels."""
     at_once = max(1, GARBAGE_BYTES // (layout.itemsize * layout.shape[1]))
-    found = []
+    garbage, sentinel = np.zeros(suspicious.size, np.bool_), np.zeros(suspicious.size, np.bool_)
     for start in range(0, suspicious.size, at_once):
         wanted = suspicious[start : start + at_once]
         pieces = []
         for column in range(layout.grid[1]):
-            try:
-                values = reader.numbers(index, column)
-            except ChunkProblem:
-                continue
-            if values is not None:
-                pieces.append(values[first + wanted])
-        found.append(garbage_rows(np.concatenate(pieces, axis=1)) if pieces else np.zeros(wanted.size, np.bool_))
-    return np.concatenate(found)
+            # Damaged chunks have been reported.
+            chunk = _chunk(reader, layout, rows, rows.start // layout.chunks[0], column, Offences())
+            if chunk is not None:
+                pieces.append(chunk[wanted])
+        if pieces:
+            flux = np.concatenate(pieces, axis=1)
+            garbage[start : start + at_once] = garbage_rows(flux)
+            sentinel[start : start + at_once] = sentinel_rows(flux)
+    return garbage, sentinel
 
 
 def unpack(bits: bytes, n_rows: int) -> NDArray[np.bool_]:
