@@ -24,8 +24,11 @@ from spectral_zarr.contract.schema import FluxType, SourceType
 
 PLAUSIBLE = {"teff": (500.0, 3e5), "logg": (-2.0, 10.0), "feh": (-10.0, 2.0), "mu": (0.0, 1.0)}
 HOT_SENTINEL = 9999.0
+REPEATED_HOT = "P-03/repeated"
 FEWEST_HOT_SENTINELS = 3
 """A hot star may have 9999 K exactly; three do not, nor does one without other parameters."""
+
+_NARROW = frozenset({"teff", "logg", "feh", "mh", "alpha", "alpha_m"})
 
 BINS_PER_DECADE = 100
 UNIT_RATIOS = ((8.0, 12.0), (800.0, 1200.0), (8e3, 1.2e4))
@@ -47,13 +50,14 @@ def check_param(
     """
     name = array.removeprefix("params/")
     numbers = values.astype(np.float64)
-    narrow = name in ("teff", "logg", "feh", "m_h", "alpha_m") or name.startswith("e_") or name.endswith("_fe")
+    narrow = name in _NARROW or name.startswith("e_") or name.endswith(("_fe", "_h"))
     listed = np.concatenate([SENTINELS, NARROW_SENTINELS]) if narrow else SENTINELS
     sentinel = is_listed(numbers, listed[listed != HOT_SENTINEL] if name == "teff" else listed)
     if name == "teff":
         hot = numbers == HOT_SENTINEL
-        lonely = np.logical_or.reduce([missing[other] for other in ("logg", "feh") if other in missing] or [~hot & hot])
-        sentinel |= (numbers <= 0) | (hot & (lonely if np.count_nonzero(hot) < FEWEST_HOT_SENTINELS else True))
+        alone = np.logical_or.reduce([hot & missing[other] for other in ("logg", "feh") if other in missing] or [~hot])
+        sentinel |= (numbers <= 0) | (hot & alone)
+        _report(offences, REPEATED_HOT, array, first_row, hot & ~sentinel)
     _report(offences, "P-03/sentinel", array, first_row, sentinel)
     _report(offences, "P-03/infinite", array, first_row, np.isinf(numbers))
     if name.startswith("e_") and name[2:] in missing:
@@ -64,12 +68,17 @@ def check_param(
         _report(offences, "P-07/implausible", array, first_row, outside)
 
 
+def check_repeated(offences: Offences) -> None:
+    """Leave out exact 9999 K that are too few to stand for missing; for the counts of all blocks together."""
+    offences.drop(REPEATED_HOT, fewer_than=FEWEST_HOT_SENTINELS)
+
+
 def check_number(offences: Offences, array: str, first_row: int, values: Numbers) -> None:
     """Sentinels of a block of a numeric metadata field, shape (rows,)."""
     if values.dtype.kind == "f":
         _report(offences, "M-10/sentinel", array, first_row, is_listed(values, SENTINELS))
         if array == "metadata/snr":
-            _report(offences, "M-07/infinite", array, first_row, np.isinf(values) | (values < 0) & (values > -900))
+            _report(offences, "M-07/infinite", array, first_row, np.isinf(values))
     elif values.dtype.kind in "iu":
         _report(offences, "M-10/sentinel", array, first_row, np.isin(values, INTEGER_SENTINELS))
 

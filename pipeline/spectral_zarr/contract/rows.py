@@ -45,6 +45,11 @@ class Offences:
             reason = min(filter(None, (known.reason, part.reason)), default="")
             self._found[key] = Count(rows, known.number + part.number, reason)
 
+    def drop(self, symptom: str, *, fewer_than: int) -> None:
+        """Forget a symptom wherever it is seen in fewer rows."""
+        kept = {key: count for key, count in self._found.items() if key[0] != symptom or count.number >= fewer_than}
+        self._found = kept
+
     def counted(self) -> Counted:
         """What was counted."""
         return dict(self._found)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from spectral_zarr.contract import schema
-from spectral_zarr.contract.columns import Centres, check_centres, merge_centres
+from spectral_zarr.contract.columns import Centres, check_centres, check_repeated, merge_centres
 from spectral_zarr.contract.cubes import FirstGrid
 from spectral_zarr.contract.facts import RowFacts
 from spectral_zarr.contract.rows import Counted, Offences
@@ -179,6 +179,7 @@ class Gathering:
     def facts(self) -> RowFacts:
         """What was found in all rows together."""
         check_centres(self._offences, schema.WAVELENGTH, self._centres)
+        check_repeated(self._offences)
         layout = next((one for one in self._columns if one.path == "metadata/spec_id"), None)
         blocks = [self._identifiers[start] for start in sorted(self._identifiers)]
         if layout is not None and sum(map(len, blocks)) == 8 * self.n_spec:
