@@ -14,7 +14,7 @@ MOST_SPECTRA = 10**10
 """No telescope has taken more spectra; a larger axis is a damaged number."""
 
 _TENSOR_GROUPS = ("signal", "continuum", "representations")
-_TENSOR_NAMES = frozenset(path.split("/")[1] for path in (schema.WAVELENGTH, *schema.CUBES))
+_TENSOR_NAMES = frozenset(path.split("/")[1] for path in schema.CUBES)
 
 
 @structure(
@@ -134,6 +134,9 @@ def _method_shape(facts: StoreFacts) -> Iterator[Breach]:
     "write one value per spectrum, NaN or '' where it is unknown",
 )
 def _column_shapes(facts: StoreFacts) -> Iterator[Breach]:
+    for group in facts.groups:
+        if group.startswith(("params/", "metadata/")):
+            yield Breach(group, "a nested group")
     for path, array in facts.arrays.items():
         if path.split("/")[0] in ("params", "metadata") and facts.n_spec:
             if path.count("/") > 1:

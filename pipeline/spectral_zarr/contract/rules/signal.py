@@ -159,7 +159,9 @@ rows(
 )
 def _normalized_empty(facts: StoreFacts, found: RowFacts) -> Iterator[Breach]:
     array = facts.arrays.get(schema.NORMALIZED)
-    if array is not None and array.shape == (facts.n_spec, facts.n_pix) and schema.NORMALIZED not in found.finite:
+    scanned = array is not None and array.shape == (facts.n_spec, facts.n_pix) and not array.unreadable
+    damaged = any(where.startswith(f"{schema.NORMALIZED}/") for _, where in found.offences)
+    if scanned and not damaged and schema.NORMALIZED not in found.finite:
         yield Breach(schema.NORMALIZED, "no row holds a value")
 
 
