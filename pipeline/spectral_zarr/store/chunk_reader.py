@@ -106,7 +106,7 @@ class ArrayReader:
             return _texts(key, self._decode(key, payload, (index,))[length])
         if not self._layout.plain:
             return [str(value) for value in self._decode(key, payload, (index,))[length].tolist()]
-        if (problem := frame_problem(payload, None)) is not None:
+        if (problem := frame_problem(payload, None, codec=self._layout.codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
         values = self._variable(key, blosc.Blosc().decode(payload))
         if len(values) < length.stop:
@@ -153,9 +153,9 @@ class ArrayReader:
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
 
     def _frame(self, key: str, payload: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
-        dtype = np.dtype(self._layout.dtype)
+        dtype, codec = np.dtype(self._layout.dtype), self._layout.codec
         values = _buffer(math.prod(shape) * dtype.itemsize).view(dtype)
-        if (problem := frame_problem(payload, values.nbytes)) is not None:
+        if (problem := frame_problem(payload, values.nbytes, itemsize=dtype.itemsize, codec=codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
         blosc.Blosc().decode(payload, values)
         return values.reshape(shape, order=self._layout.order)

@@ -164,7 +164,9 @@ def array_of_format_3(path: str, document: Any) -> tuple[ArrayLayout, dict[str, 
     big = any(codec.name == "bytes" and codec.configuration.get("endian") == "big" for codec in codecs)
     dtype, kind, text = _type_of_format_3(found.data_type, big=big)
     blosc = next((codec.configuration for codec in codecs if codec.name == "blosc"), None)
-    shard_plain = inner is None or (index_codecs == ["bytes", "crc32c"] and _index_at_end(found.codecs))
+    shard_plain = inner is None or (
+        text != "variable" and index_codecs == ["bytes", "crc32c"] and _index_at_end(found.codecs)
+    )
     encoding = found.chunk_key_encoding
     default = encoding.name == "default"
     if encoding.name not in ("default", "v2"):
@@ -288,6 +290,9 @@ def _fill(value: Any, dtype: str) -> Any:
     if value is None:
         return kind.type()
     try:
+        if kind.kind == "c" and isinstance(value, list):
+            real, imaginary = (_fill(part, f"f{kind.itemsize // 2}") for part in value)
+            return complex(real, imaginary)
         if isinstance(value, str) and value.startswith("0x"):
             bits = int(value, 16).to_bytes(kind.itemsize, "little")
             return np.frombuffer(bits, kind.newbyteorder("<"))[0].item()
