@@ -155,10 +155,20 @@ def _walk(directory: Path, path: str, zarr_format: int, found: _Found, depth: in
         attributes = {}
     found.groups[path] = attributes
     for entry in listed:
+        if prefix + entry.name == INDEX:
+            continue
         if entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
             _walk(directory / entry.name, prefix + entry.name, zarr_format, found, depth + 1)
-        elif not _is_document(entry.name) and prefix + entry.name != INDEX:
+        elif not _is_document(entry.name):
             found.foreign.append(prefix + entry.name)
+    if unread or FORMAT_3 in documents or ".zgroup" in documents:
+        return
+    if any(name.startswith(prefix) for name in (*found.arrays, *found.groups) if name != path):
+        name = FORMAT_3 if zarr_format == 3 else ".zgroup"
+        found.problems.append((path or "root", f"there is no {name}: Zarr does not see the group"))
+    else:
+        del found.groups[path]
+        found.foreign = [*(name for name in found.foreign if not name.startswith(prefix)), path]
 
 
 def _array(
