@@ -56,13 +56,13 @@ rows(
 
 @structure("P-04", MUST, "no parameter values in attributes", "store them as params/<name>, one value per spectrum")
 def _param_as_attribute(facts: StoreFacts) -> Iterator[Breach]:
-    names = _PARAMETERS | {path.removeprefix("params/") for path, _ in _members(facts, "params")}
+    names = _PARAMETERS | {path.removeprefix("params/").lower() for path, _ in _members(facts, "params")}
     attributes = [("root", facts.attributes), *facts.group_attributes.items()]
     attributes += [(path, array.attributes) for path, array in facts.arrays.items() if not path.startswith("params/")]
     for where, mapping in attributes:
         for key in mapping:
             # The group of the parameters may have no attribute at all, which is another rule.
-            if key in names and where != "params":
+            if key.lower() in names and where != "params":
                 yield Breach(where, f"the attribute {key} is a parameter")
 
 
@@ -72,7 +72,8 @@ rule("P-05", MUST, "params may be empty; the index has teff, logg and feh all th
 @structure("P-06", HOUSE, "parameter names are snake_case", "rename it, for example teff, e_teff, m_h")
 def _param_names(facts: StoreFacts) -> Iterator[Breach]:
     for path, _ in _members(facts, "params"):
-        if not PARAM_NAME.match(path.removeprefix("params/")):
+        name = path.removeprefix("params/")
+        if "/" not in name and not PARAM_NAME.match(name):
             yield Breach(path, "not a lower-case name")
 
 

@@ -230,7 +230,8 @@ def _not_recommended(facts: StoreFacts) -> Iterator[Breach]:
     if facts.n_pix >= HIGH_RESOLUTION_PIXELS:
         allowed.add((wanted.rows, min(4096, facts.n_pix)))
     for path, array in facts.arrays.items():
-        if path in schema.CUBES and not {_clipped(array, array.chunks), _clipped(array, array.inner_chunks)} & allowed:
+        aligned = path in schema.CUBES and array.shape == (facts.n_spec, facts.n_pix)
+        if aligned and not {_clipped(array, array.chunks), _clipped(array, array.inner_chunks)} & allowed:
             yield Breach(path, f"the chunks are {array.chunks}, recommended {(wanted.rows, wanted.columns)}")
 
 
