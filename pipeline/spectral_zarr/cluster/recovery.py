@@ -72,6 +72,7 @@ def _joined(scans: list[Any]) -> RowsScan | ColumnsScan:
         first,
         finite=tuple(name for scan in scans for name in scan.finite),
         continuum=_either([scan.continuum for scan in scans]),
+        no_continuum=_either([scan.no_continuum for scan in scans]),
         garbage=_either([scan.garbage for scan in scans]),
         centres=max((scan.centres for scan in scans), key=len),
         grids=tuple(grid for scan in scans for grid in scan.grids),

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_zarr.contract.facts import Count
 from spectral_zarr.contract.naming import DATE_OBS, METHOD, SPEC_ID, SPEC_IDS
 from spectral_zarr.contract.rows import (
+    FIRST_ROWS,
     ID_SENTINELS,
     INTEGER_SENTINELS,
     NARROW_SENTINELS,
@@ -110,10 +112,12 @@ def check_text(offences: Offences, array: str, first_row: int, values: Texts) ->
             _found(offences, "M-10/text", array, first_row, (value in listed for value in values))
 
 
-def check_method(offences: Offences, first_row: int, methods: Texts, has_continuum: NDArray[np.bool_]) -> None:
-    """Whether labels and continua agree."""
-    unlabelled = [i for i, label in enumerate(methods) if label == "none" and has_continuum[i]]
-    absent = [i for i, label in enumerate(methods) if label not in ("none", "") and not has_continuum[i]]
+def check_method(
+    offences: Offences, first_row: int, methods: Texts, has: NDArray[np.bool_], has_not: NDArray[np.bool_]
+) -> None:
+    """Whether labels and continua agree, where it is known that a row has a continuum or has none."""
+    unlabelled = [i for i, label in enumerate(methods) if label == "none" and has[i]]
+    absent = [i for i, label in enumerate(methods) if label not in ("none", "") and has_not[i]]
     offences.add("C-04/unlabelled", METHOD_ARRAY, [first_row + i for i in unlabelled])
     offences.add("C-04/absent", METHOD_ARRAY, [first_row + i for i in absent])
 
@@ -126,8 +130,8 @@ def check_intensity(offences: Offences, first_row: int, flux_types: Texts, mu: N
     offences.add("P-08/no_mu", "params/mu", [first_row + i for i in rows])
 
 
-Centres = dict[str, dict[int, tuple[int, int]]]
-"""Instrument to logarithmic bin of the central wavelength to the first row and the number of rows."""
+Centres = dict[str, dict[int, tuple[tuple[int, ...], int]]]
+"""Instrument to logarithmic bin of the central wavelength to the first rows and the number of rows."""
 
 
 def bin_centres(first_row: int, instruments: Texts, centres: NDArray[np.float64]) -> Centres:
@@ -138,8 +142,8 @@ def bin_centres(first_row: int, instruments: Texts, centres: NDArray[np.float64]
     known = np.flatnonzero(np.isfinite(bins))
     for i, number in zip(known.tolist(), bins[known].astype(int).tolist(), strict=True):
         counts = found.setdefault(instruments[i], {})
-        row, count = counts.get(number, (first_row + i, 0))
-        counts[number] = (row, count + 1)
+        rows, count = counts.get(number, ((), 0))
+        counts[number] = (rows if count >= FIRST_ROWS else (*rows, first_row + i), count + 1)
     return found
 
 
@@ -147,37 +151,44 @@ def merge_centres(total: Centres, part: Centres) -> None:
     """Add the counts of another block."""
     for instrument, counts in part.items():
         known = total.setdefault(instrument, {})
-        for number, (row, count) in counts.items():
-            first, before = known.get(number, (row, 0))
-            known[number] = (min(first, row), before + count)
+        for number, (rows, count) in counts.items():
+            before, others = known.get(number, ((), 0))
+            known[number] = (tuple(sorted((*before, *rows))[:FIRST_ROWS]), others + count)
 
 
 def check_centres(offences: Offences, array: str, centres: Centres) -> None:
     """Ratios of units between the spectra of one instrument."""
-    mixed: set[int] = set()
-    for instrument, counts in sorted(centres.items()):
-        rows = sorted({row for pair in _unit_pairs(counts) for row in pair})
-        if rows and instrument:
-            mixed.update(rows)
-        elif rows:
-            # Models of different ranges have no instrument that would tell them apart.
-            offences.add("U-05/suspicious", array, rows)
-    offences.add("U-05/mixed", array, sorted(mixed))
-    short = sorted(row for counts in centres.values() for row in _within(counts, 100.0, 1100.0))
-    if not mixed and short and any(_within(counts, 3000.0, math.inf) for counts in centres.values()):
-        offences.add("U-05/suspicious", array, short)
+    mixed = [(name, number) for name, counts in centres.items() if name for number in _minorities(counts)]
+    # Models of different ranges have no instrument that would tell them apart.
+    suspicious = {("", number) for number in _minorities(centres.get("", {}))}
+    bins = [(name, number) for name, counts in centres.items() for number in counts]
+    if not mixed and any(_between(number, 3000.0, math.inf) for _, number in bins):
+        suspicious.update((name, number) for name, number in bins if _between(number, 100.0, 1100.0))
+    for symptom, found in (("U-05/mixed", mixed), ("U-05/suspicious", suspicious)):
+        parts = [centres[name][number] for name, number in found]
+        rows = tuple(sorted(row for first, _ in parts for row in first)[:FIRST_ROWS])
+        if parts:
+            offences.merge({(symptom, array): Count(rows, sum(count for _, count in parts))})
 
 
-def _unit_pairs(counts: dict[int, tuple[int, int]]) -> Iterator[tuple[int, ...]]:
-    for low, (row, count) in sorted(counts.items()):
-        for high, (other_row, other_count) in sorted(counts.items()):
-            ratio = 10 ** ((high - low) / BINS_PER_DECADE)
-            if any(least <= ratio <= most for least, most in UNIT_RATIOS):
-                yield (row,) if count < other_count else (other_row,) if other_count < count else (row, other_row)
+def _minorities(counts: Mapping[int, tuple[tuple[int, ...], int]]) -> set[int]:
+    """Bins that lie a ratio of units away from others, on the side with fewer spectra."""
+    found: set[int] = set()
+    for least, most in UNIT_RATIOS:
+        pairs = [
+            (low, high) for low in counts for high in counts if least <= 10 ** ((high - low) / BINS_PER_DECADE) <= most
+        ]
+        lows, highs = {low for low, _ in pairs}, {high for _, high in pairs}
+        n_low, n_high = (sum(counts[number][1] for number in side) for side in (lows, highs))
+        if n_low <= n_high:
+            found |= lows
+        if n_high <= n_low:
+            found |= highs
+    return found
 
 
-def _within(counts: dict[int, tuple[int, int]], low: float, high: float) -> list[int]:
-    return [row for number, (row, _) in counts.items() if low <= 10 ** (number / BINS_PER_DECADE) <= high]
+def _between(number: int, low: float, high: float) -> bool:
+    return low <= 10 ** (number / BINS_PER_DECADE) <= high
 
 
 def _unknown(

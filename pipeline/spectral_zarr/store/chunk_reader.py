@@ -39,13 +39,16 @@ class ChunkProblem(Exception):
         Symptom of the contract.
     key : str
         Path of the chunk inside the directory of the array.
+    offset : int
+        Row at fault, counted from the first of the chunk.
     """
 
-    def __init__(self, symptom: str, key: str, reason: str) -> None:
+    def __init__(self, symptom: str, key: str, reason: str, offset: int = 0) -> None:
         super().__init__(reason)
         self.symptom = symptom
         self.key = key
         self.reason = reason
+        self.offset = offset
 
 
 class ArrayReader:
@@ -196,7 +199,7 @@ class ArrayReader:
         except UnicodeDecodeError:
             raw = VLenBytes().decode(decoded)
             bad = next(i for i, value in enumerate(raw) if not _is_utf8(value))
-            raise ChunkProblem(UNDECODABLE, key, f"value {bad} of the chunk: {bytes(raw[bad])[:40]!r}") from None
+            raise ChunkProblem(UNDECODABLE, key, repr(bytes(raw[bad])[:40]), bad) from None
         except Exception as error:
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
         return values
@@ -249,7 +252,7 @@ def _texts(key: str, values: NDArray[Any]) -> list[str]:
         return [value.decode() for value in values.tolist()]
     except UnicodeDecodeError:
         bad = next(i for i, value in enumerate(values.tolist()) if not _is_utf8(value))
-        raise ChunkProblem(UNDECODABLE, key, f"value {bad} of the chunk: {values[bad][:40]!r}") from None
+        raise ChunkProblem(UNDECODABLE, key, repr(bytes(values[bad])[:40]), bad) from None
 
 
 def _is_utf8(value: bytes) -> bool:

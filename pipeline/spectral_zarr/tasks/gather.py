@@ -65,6 +65,7 @@ class Gathering:
         self.nbytes = 0
         length = self.n_spec if self._columns else 0
         self._continuum = np.zeros(length, np.bool_)
+        self._no_continuum = np.zeros(length, np.bool_)
         self._garbage = np.zeros(length, np.bool_)
         self._middle = np.full(length if self._ragged else 0, np.nan, "<f4")
 
@@ -121,6 +122,7 @@ class Gathering:
         rows, n_rows = slice(scan.start, scan.stop), scan.stop - scan.start
         if self._continuum.size and scan.continuum:
             self._continuum[rows] |= unpack(scan.continuum, n_rows)
+            self._no_continuum[rows] |= unpack(scan.no_continuum, n_rows)
             self._garbage[rows] |= unpack(scan.garbage, n_rows)
         if self._middle.size and scan.centres:
             self._middle[rows] = np.frombuffer(scan.centres, "<f4")
@@ -137,6 +139,7 @@ class Gathering:
                 stop=stop,
                 columns=self._columns,
                 continuum=np.packbits(self._continuum[start:stop]).tobytes(),
+                no_continuum=np.packbits(self._no_continuum[start:stop]).tobytes(),
                 garbage=np.packbits(self._garbage[start:stop]).tobytes(),
                 centres=self._middle[start:stop].tobytes(),
                 proof=self._proof,

@@ -56,6 +56,8 @@ class RowsScan:
         Arrays with a finite value.
     continuum : bytes
         One bit a row: whether it has a continuum.
+    no_continuum : bytes
+        One bit a row: whether it is known to have none; neither bit is set where a chunk is damaged.
     garbage : bytes
         One bit a row: whether its flux is garbage, if it is an observed one.
     centres : bytes
@@ -73,6 +75,7 @@ class RowsScan:
     counted: Counted
     finite: tuple[str, ...] = ()
     continuum: bytes = b""
+    no_continuum: bytes = b""
     garbage: bytes = b""
     centres: bytes = b""
     grids: tuple[FirstGrid, ...] = ()
@@ -86,7 +89,7 @@ def scan_rows(task: RowsTask) -> RowsScan:
     receipts: Receipts | None = proof_of(task.proof).blocks(range(task.start, task.stop)) if task.proof else None
     offences = Offences()
     n_valid: NDArray[np.int64] | None = None
-    centres, continuum, garbage = b"", np.zeros(n_rows, np.bool_), np.zeros(n_rows, np.bool_)
+    centres, (continuum, no_continuum, garbage) = b"", np.zeros((3, n_rows), np.bool_)
     grids: tuple[FirstGrid, ...] = ()
     one_grid, finite, nbytes = False, [], 0
     for layout in task.cubes:
@@ -98,12 +101,13 @@ def scan_rows(task: RowsTask) -> RowsScan:
             centres = middle.astype("<f4").tobytes()
             grids, one_grid = tuple(block.first for _, block in blocks), all(block.one_grid for _, block in blocks)
         else:
-            for rows, values in _values(reader, layout, task, n_valid, offences):
+            for rows, values, whole in _values(reader, layout, task, n_valid, offences):
                 inside = slice(rows.start - task.start, rows.stop - task.start)
                 if values.finite:
                     finite.append(layout.path)
                 if layout.path == schema.CONTINUUM:
                     continuum[inside] = values.filled
+                    no_continuum[inside] = ~values.filled & whole
                 elif layout.path == schema.FLUX and values.suspicious.size:
                     suspicious = values.suspicious
                     is_garbage, is_sentinel = _measure(reader, layout, rows, suspicious)
@@ -116,6 +120,7 @@ def scan_rows(task: RowsTask) -> RowsScan:
         counted=offences.counted(),
         finite=tuple(sorted(set(finite))),
         continuum=np.packbits(continuum).tobytes(),
+        no_continuum=np.packbits(no_continuum).tobytes(),
         garbage=np.packbits(garbage).tobytes(),
         centres=centres,
         grids=grids,
@@ -126,7 +131,7 @@ def scan_rows(task: RowsTask) -> RowsScan:
 
 def _values(
     reader: ArrayReader, layout: ArrayLayout, task: RowsTask, n_valid: NDArray[np.int64] | None, offences: Offences
-) -> Iterator[tuple[range, ValueRows]]:
+) -> Iterator[tuple[range, ValueRows, bool]]:
     for rows, index in _chunk_rows(layout, task):
         valid = None if n_valid is None else n_valid[rows.start - task.start : rows.stop - task.start]
         block = ValueRows(layout.path, rows.start, len(rows), valid)
@@ -137,7 +142,7 @@ def _values(
             if chunk is not None and chunk.size:
                 block.add(column * layout.chunks[1], chunk)
         block.report(offences, whole=whole)
-        yield rows, block
+        yield rows, block, whole
 
 
 def _wavelengths(

@@ -38,7 +38,7 @@ class ColumnsTask:
 
     Attributes
     ----------
-    continuum, garbage, centres : bytes
+    continuum, no_continuum, garbage, centres : bytes
         What the scan of the cubes found for these rows, as in `RowsScan`.
     """
 
@@ -46,9 +46,10 @@ class ColumnsTask:
     start: int
     stop: int
     columns: tuple[ArrayLayout, ...]
-    continuum: bytes
-    garbage: bytes
-    centres: bytes
+    continuum: bytes = b""
+    no_continuum: bytes = b""
+    garbage: bytes = b""
+    centres: bytes = b""
     proof: str = ""
 
 
@@ -101,7 +102,8 @@ class _Columns:
             try:
                 values = reader.texts(index) if layout.kind == TEXT else reader.numbers(index)
             except ChunkProblem as problem:
-                self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [first])
+                row = first + problem.offset
+                self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [row])
                 return None
             if values is None:
                 length = min(layout.shape[0], first + layout.chunks[0]) - first
@@ -159,7 +161,8 @@ _KEPT = frozenset(
 def _cross_check(task: ColumnsTask, columns: _Columns, kept: dict[str, list[str]], offences: Offences) -> Counted:
     n_rows = task.stop - task.start
     if schema.METHOD in kept and task.continuum:
-        check_method(offences, task.start, kept[schema.METHOD], unpack(task.continuum, n_rows))
+        has, has_not = unpack(task.continuum, n_rows), unpack(task.no_continuum, n_rows)
+        check_method(offences, task.start, kept[schema.METHOD], has, has_not)
     if schema.FluxType.INTENSITY in kept.get("metadata/flux_type", []):
         check_intensity(offences, task.start, kept["metadata/flux_type"], columns.read("params/mu"))
     if task.garbage:
@@ -253,7 +256,7 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
     layouts = {layout.path: layout for _, layout in task.index if layout is not None}
     for start, table in index.batches(task.step):
         stop = start + len(next(iter(table.values())).values)
-        block = ColumnsTask(task.store, start, stop, tuple(layouts.values()), b"", b"", b"", task.proof)
+        block = ColumnsTask(task.store, start, stop, tuple(layouts.values()), proof=task.proof)
         # Damaged chunks are reported by the scan of the columns.
         columns = _Columns(block, Offences())
         for name, layout in task.index:
@@ -311,6 +314,6 @@ def identifiers_of(store: str, layout: ArrayLayout, rows: Sequence[int], proof: 
         if row // length != held:
             held = row // length
             block = range(held * length, min((held + 1) * length, layout.shape[0]))
-            task = ColumnsTask(store, block.start, block.stop, (layout,), b"", b"", b"", proof)
+            task = ColumnsTask(store, block.start, block.stop, (layout,), proof=proof)
             values = _Columns(task, Offences()).read(layout.path)
         yield values[row - held * length]
