@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -98,6 +99,11 @@ def wavelength_factor(text: str) -> float | None:
     return _LENGTHS.get(" ".join(text.strip().lower().split()))
 
 
+LONGEST_UNIT = 200
+_ABSURD_POWER = re.compile(r"(?:\*\*|\^)[\s(+-]*\d{4}")
+"""A power of so many digits is computed to the last of them, which takes for ever."""
+
+
 @lru_cache(maxsize=1024)
 def canonical_unit(text: str) -> str | None:
     """Canonical text of a flux unit.
@@ -115,7 +121,7 @@ def canonical_unit(text: str) -> str | None:
         A unit that astropy parses or one of `UNPARSED_UNITS`; None when the text is blank or not understood.
     """
     text = " ".join(text.split())
-    if not text:
+    if not text or _absurd(text):
         return None
     if inner := _IN_PARENTHESES.match(text):
         text = inner["unit"].strip()
@@ -178,10 +184,21 @@ def _astropy_unit(text: str) -> Any:
 
     if text == DIMENSIONLESS:
         return units.dimensionless_unscaled
-    try:
-        return units.Unit(text)
-    except (ValueError, TypeError):
+    if _absurd(text):
         return None
+    try:
+        with warnings.catch_warnings():
+            # What astropy discourages in a store of others is not for the reader of a report.
+            warnings.simplefilter("ignore", units.UnitsWarning)
+            unit = units.Unit(text)
+            unit.decompose()
+            return unit
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _absurd(text: str) -> bool:
+    return len(text) > LONGEST_UNIT or _ABSURD_POWER.search(text) is not None
 
 
 def _split_scale(text: str) -> tuple[float, str]:
@@ -204,7 +221,7 @@ def _parse(text: str) -> str | None:
         for format_ in ("fits", None):
             try:
                 unit = units.Unit(candidate, format=format_)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, ArithmeticError):
                 continue
             if any(base.physical_type == "electrical current" for base in unit.bases):
                 return None
