@@ -8,6 +8,7 @@ import stat
 import struct
 import threading
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ DAMAGED = "Z-03/damaged"
 NOT_AS_WRITTEN = "Q-06/damaged"
 UNDECODABLE = "M-06/undecodable"
 
+MOST_FILE_BYTES = 9 << 28
+"""Two gibibytes, the limit of Blosc, and room for what surrounds them."""
+
 _ABSENT = 2**64 - 1
+_PIECE_BYTES = 1 << 20
 
 
 class ChunkProblem(Exception):
@@ -108,13 +113,15 @@ class ArrayReader:
         if self._layout.text == "fixed":
             return _texts(key, self._decode(key, payload, (index,))[length])
         if not self._layout.plain:
-            return [str(value) for value in self._decode(key, payload, (index,))[length].tolist()]
+            return _texts(key, self._decode(key, payload, (index,))[length])
         if (problem := frame_problem(payload, None, codec=self._layout.codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
-        values = self._variable(key, blosc.Blosc().decode(payload))
-        if len(values) < length.stop:
-            raise ChunkProblem(DAMAGED, key, f"{len(values)} texts instead of {self._layout.chunks[0]}")
-        return values[length]
+        decoded = blosc.Blosc().decode(payload)
+        # The decoder makes room for as many texts as the chunk promises.
+        count = int.from_bytes(decoded[:4], "little")
+        if len(decoded) < 4 or not length.stop <= count <= self._layout.chunks[0]:
+            raise ChunkProblem(DAMAGED, key, f"{count} texts instead of {self._layout.chunks[0]}")
+        return self._variable(key, decoded)[length]
 
     def _clip(self, indices: tuple[int, ...]) -> tuple[slice, ...]:
         triples = zip(self._layout.shape, self._layout.chunks, indices, strict=True)
@@ -189,7 +196,8 @@ class ArrayReader:
         if self._array is None:
             import zarr
 
-            self._array = zarr.open_array(str(self._directory), mode="r")
+            # Left to itself, zarr-python opens the documents of the other format as well, which nobody has checked.
+            self._array = zarr.open_array(str(self._directory), mode="r", zarr_format=self._layout.zarr_format)
         places = zip(indices, self._layout.chunks, strict=True)
         return np.asarray(self._array[tuple(slice(i * chunk, (i + 1) * chunk) for i, chunk in places)])
 
@@ -203,6 +211,20 @@ class ArrayReader:
         except Exception as error:
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
         return values
+
+
+def file_problem(path: Path, receipt: ChunkReceipt) -> str | None:
+    """Why a file of any size is not what its receipt says, None when it is."""
+    size = crc = 0
+    try:
+        with _regular(path) as file:
+            while piece := file.read(_PIECE_BYTES):
+                size, crc = size + len(piece), google_crc32c.extend(crc, piece)
+    except OSError as error:
+        return "the file that was written is missing" if isinstance(error, FileNotFoundError) else str(error)
+    if size != receipt.size:
+        return f"{size} bytes instead of {receipt.size}"
+    return None if crc == receipt.crc32c else "the checksum differs"
 
 
 def receipt_problem(payload: bytes | None, receipt: ChunkReceipt) -> str | None:
@@ -222,13 +244,21 @@ def read_regular(path: Path) -> bytes:
     Raises
     ------
     OSError
-        When the file cannot be read or is not a regular one.
+        When the file cannot be read, is not a regular one, or is larger than any chunk can be.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor, not a path)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("not a regular file")
+    with _regular(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_FILE_BYTES:
+            raise OSError("larger than any chunk can be")
         return file.readall()
+
+
+def _regular(path: Path) -> FileIO:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = FileIO(descriptor)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError("not a regular file")
+    return file
 
 
 _OWN = threading.local()
@@ -248,6 +278,8 @@ def _texts(key: str, values: NDArray[Any]) -> list[str]:
             return [str(value) for value in values.tolist()]
         except ValueError as error:
             raise ChunkProblem(UNDECODABLE, key, str(error)) from None
+    if values.dtype.kind != "S" and not all(isinstance(value, bytes) for value in values.tolist()):
+        return [str(value) for value in values.tolist()]
     try:
         return [value.decode() for value in values.tolist()]
     except UnicodeDecodeError:

@@ -22,7 +22,7 @@ from spectral_zarr.contract.columns import (
 )
 from spectral_zarr.contract.cubes import WavelengthRows
 from spectral_zarr.contract.rows import Counted, Offences
-from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN, ArrayReader, ChunkProblem, read_regular, receipt_problem
+from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN, ArrayReader, ChunkProblem, file_problem
 from spectral_zarr.store.columns import INDEX
 from spectral_zarr.store.documents import TEXT, ArrayLayout
 from spectral_zarr.store.index import IndexColumns, differing_rows
@@ -273,11 +273,7 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
 def _files_are_whole(task: RestTask, offences: Offences) -> bool:
     store, damaged = Path(task.store), set()
     for key, receipt in proof_of(task.proof).columns().get(NO_ARRAY, {}).items():
-        try:
-            payload: bytes | None = read_regular(store / key)
-        except OSError:
-            payload = None
-        if (problem := receipt_problem(payload, receipt)) is not None:
+        if (problem := file_problem(store / key, receipt)) is not None:
             offences.note(NOT_AS_WRITTEN, key, problem)
             damaged.add(key)
     return INDEX not in damaged

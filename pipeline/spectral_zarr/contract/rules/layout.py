@@ -158,6 +158,8 @@ def _unknown(facts: StoreFacts) -> Iterator[Breach]:
     for path in facts.arrays:
         if path.split("/")[0] in _TENSOR_GROUPS and not schema.is_named(path):
             yield Breach(path, "an array that the contract does not name; it is ignored")
+    for path, reason in facts.unknown:
+        yield Breach(path, f"an array that the contract does not name, of a form that is not known: {reason}")
     unknown = [key for key in facts.attributes if key not in (*schema.ROOT_ATTRIBUTES, *schema.ADDED_ROOT_ATTRIBUTES)]
     if unknown:
         yield Breach("root", f"attributes that the contract does not name, ignored: {', '.join(sorted(unknown))}")
