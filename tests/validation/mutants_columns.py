@@ -185,6 +185,15 @@ METADATA = [
         "M-08", "a date with slashes", field("date_obs", [2, 1028], "2019/03/04"), "metadata/date_obs", HOUSE, (2, 1028)
     ),
     Mutant("M-08", "a date of 1869", field("date_obs", 5, "1869-03-04"), "metadata/date_obs", HOUSE, (5,)),
+    Mutant(
+        "M-11",
+        "a model without a code",
+        field("simulator", [3, 29], ""),
+        "index.parquet:simulator",
+        WARNING,
+        (3, 29),
+        base="synthetic",
+    ),
     Mutant("M-10", "-999 in ra", field("ra", 1028, -999.0), "metadata/ra", rows=(1028,), says="numbers that"),
     Mutant("M-10", "-9999 in snr", field("snr", [0, 1], -9999.0), "metadata/snr", rows=(0, 1)),
     Mutant("M-10", "-9999 in integers", field("source_row", 1025, -9999), "metadata/source_row", rows=(1025,)),

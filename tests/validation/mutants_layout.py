@@ -108,6 +108,7 @@ TREE = [
     Mutant(
         "E-01", "an array that is not named", add("representations/best_fit", CUBE), "representations/best_fit", INFO
     ),
+    Mutant("E-01", "an array of the root", add("mask", CUBE.astype("i4")), "mask", INFO),
     Mutant("E-01", "an attribute that is not named", attributes("", telescope="VLT"), "root", INFO),
     Mutant("W-03", "a build beside it", _unfinished_beside, "mutant.zarr.tmp", INFO),
 ]

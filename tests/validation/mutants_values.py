@@ -84,6 +84,8 @@ FLUXES = [
     Mutant("S-07", "an infinite flux", put(FLUX, np.s_[5, 0], np.inf), FLUX, HOUSE, (5,)),
     Mutant("S-07", "a flux of minus infinity", put(FLUX, np.s_[1026, 20], -np.inf), FLUX, HOUSE, (1026,)),
     Mutant("S-07", "an infinite normalised flux", put(NORMALIZED, np.s_[4, 20], np.inf), NORMALIZED, HOUSE, (4,)),
+    Mutant("S-07", "uncertainties of integers", rewrite(SIGMA, lambda v: v.astype("i4")), SIGMA, HOUSE, says="int32"),
+    Mutant("S-07", "a continuum of text", rewrite(MODEL, lambda v: v.astype(str).astype(object)), MODEL, says="text"),
     Mutant("S-09", "garbage", put(FLUX, np.s_[[2, 1025], 10:12], 3e12), FLUX, HOUSE, (2, 1025)),
     Mutant("S-10", "a fill value of -999", put(FLUX, np.s_[1028, 30:], -999), FLUX, HOUSE, (1028,)),
     Mutant("S-10", "a fill value of 999999 in one pixel", put(FLUX, np.s_[3, 17], 999999), FLUX, HOUSE, (3,)),
@@ -120,6 +122,7 @@ WAVELENGTHS = [
         says="0.01 pixel",
     ),
     Mutant("S-03", "integers", rewrite(WAVELENGTH, lambda w: w.astype("i4")), WAVELENGTH, HOUSE, says="int32"),
+    Mutant("S-03", "text", rewrite(WAVELENGTH, lambda w: w.astype(str).astype(object)), WAVELENGTH, says="text"),
     Mutant("S-04", "a descending grid", rewrite(WAVELENGTH, lambda w: w[::-1]), WAVELENGTH, HOUSE, says="increase"),
     Mutant("S-04", "a repeated wavelength", put(WAVELENGTH, 7, 5006.0), WAVELENGTH, HOUSE, says="increase"),
     Mutant(

@@ -30,6 +30,7 @@ REPEATED_HOT = "P-03/repeated"
 FEWEST_HOT_SENTINELS = 3
 """A hot star may have 9999 K exactly; three do not, nor does one without other parameters."""
 
+_MODELS = frozenset({SourceType.SYNTHETIC, SourceType.EMULATOR, SourceType.FORWARD_MODEL})
 _NARROW = frozenset({"teff", "logg", "feh", "mh", "alpha", "alpha_m"})
 
 BINS_PER_DECADE = 100
@@ -128,6 +129,12 @@ def check_intensity(offences: Offences, first_row: int, flux_types: Texts, mu: N
     if mu is not None:
         rows = [i for i in rows if not math.isfinite(mu[i])]
     offences.add("P-08/no_mu", "params/mu", [first_row + i for i in rows])
+
+
+def check_simulator(offences: Offences, array: str, first_row: int, source_types: Texts, simulators: Texts) -> None:
+    """Whether every model names the code that made it."""
+    rows = [i for i, kind in enumerate(source_types) if kind in _MODELS and not simulators[i]]
+    offences.add("M-11/unnamed", array, [first_row + i for i in rows])
 
 
 Centres = dict[str, dict[int, tuple[tuple[int, ...], int]]]

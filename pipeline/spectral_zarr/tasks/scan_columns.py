@@ -18,6 +18,7 @@ from spectral_zarr.contract.columns import (
     check_method,
     check_number,
     check_param,
+    check_simulator,
     check_text,
 )
 from spectral_zarr.contract.cubes import WavelengthRows
@@ -266,6 +267,9 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
             if stored is not None:
                 rows = differing_rows(column, stored)
                 offences.add("I-02/differs", f"index.parquet:{name}", start + rows)
+        if "source_type" in table and "simulator" in table:
+            source_types, simulators = table["source_type"].values, table["simulator"].values
+            check_simulator(offences, "index.parquet:simulator", start, source_types, simulators)
     if index.problem:
         offences.note("Z-03/damaged", "index.parquet", index.problem)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from spectral_zarr.contract import schema
 from spectral_zarr.contract.facts import ArrayFacts, RowFacts, StoreFacts
 from spectral_zarr.contract.naming import BULK_HEADER_NAME, HEADER_NAME, NUMBERED_NAME, PARAM_NAME
-from spectral_zarr.contract.rules.registry import Breach, Level, also, gathered, rows, rule, structure
+from spectral_zarr.contract.rules.registry import Breach, Level, also, gathered, rows, same, structure
 
 MUST, SHOULD, HOUSE = Level.MUST, Level.SHOULD, Level.HOUSE
 
@@ -66,7 +66,7 @@ def _param_as_attribute(facts: StoreFacts) -> Iterator[Breach]:
                 yield Breach(where, f"the attribute {key} is a parameter")
 
 
-rule("P-05", MUST, "params may be empty; the index has teff, logg and feh all the same", "as for I-01")
+same("P-05", MUST, "params may be empty; the index has teff, logg and feh all the same", "I-01")
 
 
 @structure("P-06", HOUSE, "parameter names are snake_case", "rename it, for example teff, e_teff, m_h")
@@ -206,6 +206,15 @@ rows(
     "convert the sentinels to NaN, in text to ''",
     sentinel="numbers that stand for missing",
     text=("text that stands for missing", HOUSE),
+)
+
+
+rows(
+    "M-11",
+    SHOULD,
+    "models name their simulator: synthetic, emulator and forward_model",
+    "write the code and its version, for example PHOENIX-ACES-2011",
+    unnamed="models without a simulator",
 )
 
 

@@ -156,7 +156,7 @@ def _unknown(facts: StoreFacts) -> Iterator[Breach]:
         if "/" not in group and group not in schema.GROUPS:
             yield Breach(group, "a group that the contract does not name; it is ignored")
     for path in facts.arrays:
-        if path.split("/")[0] in _TENSOR_GROUPS and not schema.is_named(path):
+        if ("/" not in path or path.split("/")[0] in _TENSOR_GROUPS) and not schema.is_named(path):
             yield Breach(path, "an array that the contract does not name; it is ignored")
     for path, reason in facts.unknown:
         yield Breach(path, f"an array that the contract does not name, of a form that is not known: {reason}")
