@@ -104,7 +104,8 @@ def check_text(offences: Offences, array: str, first_row: int, values: Texts) ->
         _unknown(offences, "M-08/malformed", array, first_row, values, good)
     elif name == "spec_id":
         # One pass of the expression over all of them is much cheaper than one each.
-        if not SPEC_IDS.match("\n".join(values)):
+        joined = "\n".join(values)
+        if not SPEC_IDS.match(joined) or joined.count("\n") >= len(values):
             _found(offences, "M-04/malformed", array, first_row, (not SPEC_ID.match(value) for value in values))
     elif array.startswith("metadata/"):
         listed = ID_SENTINELS if name == "gaia_id" else TEXT_SENTINELS
