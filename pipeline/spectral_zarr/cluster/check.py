@@ -13,7 +13,8 @@ from typing import Any
 from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.isolation import ChildLost, ThreadExecutor, call_isolated
 from spectral_zarr.cluster.observer import Observer, SilentObserver
-from spectral_zarr.cluster.recovery import recovered
+from spectral_zarr.cluster.recovery import KILLED, recovered
+from spectral_zarr.contract.facts import Count
 from spectral_zarr.contract.findings import Finding, Severity
 from spectral_zarr.contract.rows import Counted, Offences
 from spectral_zarr.contract.rules import RULES, check_rows, check_structure
@@ -24,7 +25,7 @@ from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN
 from spectral_zarr.store.proof import NO_ARRAY, Proof, proof_of
 from spectral_zarr.tasks.gather import Gathering
 from spectral_zarr.tasks.scan import scan_rows
-from spectral_zarr.tasks.scan_columns import scan_columns_or_rest
+from spectral_zarr.tasks.scan_columns import scan_columns_or_rest, scan_repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,11 @@ def check(
     tasks = chain([gathering.rest_task()], gathering.column_tasks())
     for columns in executor.map(partial(recovered, run(scan_columns_or_rest)), tasks):
         gathering.take_columns(columns)
+    try:
+        for repeated in executor.map(run(scan_repeated), gathering.repeated_tasks()):
+            gathering.take_repeated(repeated)
+    except ChildLost as lost:
+        gathering.take({(KILLED, "metadata/spec_id"): Count((), 0, str(lost))})
     gathering.take(_without_receipt(structure, proof_of(proof)) if proof else _unchecked())
     findings += check_rows(facts, gathering.facts(), strict=strict)
     return Verdict(str(path), facts.n_spec, facts.n_pix, tuple(findings), gathering.nbytes)

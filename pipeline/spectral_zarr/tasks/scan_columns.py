@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from spectral_zarr.store.documents import TEXT, ArrayLayout
 from spectral_zarr.store.index import IndexColumns, differing_rows
 from spectral_zarr.store.proof import NO_ARRAY, proof_of
 from spectral_zarr.tasks.scan import unpack
+
+LONGEST_HASHED = 256
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".mxlo", ".fits.z")
 
@@ -107,10 +110,11 @@ class _Columns:
                 self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [row])
                 return None
             if values is None:
-                length = min(layout.shape[0], first + layout.chunks[0]) - first
+                length = min(self._rows.stop, first + layout.chunks[0]) - max(self._rows.start, first)
                 text = layout.kind == TEXT
-                values = [layout.fill_text] * length if text else np.full(length, layout.fill, layout.dtype)
-            pieces.append(values[inside] if layout.kind == TEXT else values[inside].copy())
+                pieces.append([layout.fill_text] * length if text else np.full(length, layout.fill, layout.dtype))
+            else:
+                pieces.append(values[inside] if layout.kind == TEXT else values[inside].copy())
         if layout.kind == TEXT:
             return pieces[0] if len(pieces) == 1 else [value for piece in pieces for value in piece]
         return np.concatenate(pieces)
@@ -188,7 +192,10 @@ def _hashes(texts: list[str]) -> bytes:
     """Eight bytes a text, the same for the same text in whatever company; equal hashes are compared afterwards."""
     if not texts:
         return b""
-    packed = np.array([text.encode("utf-8", "surrogatepass") for text in texts], np.bytes_)
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    # One long text would make all of them as wide.
+    short = [one if len(one) <= LONGEST_HASHED else hashlib.sha256(one).digest() for one in encoded]
+    packed = np.array(short, np.bytes_)
     words = packed.astype(f"S{-(-packed.itemsize // 8) * 8}").view("<u8").reshape(len(texts), -1)
     total = np.zeros(len(texts), np.uint64)
     for position in range(words.shape[1]):
@@ -283,37 +290,45 @@ def _files_are_whole(task: RestTask, offences: Offences) -> bool:
     return INDEX not in damaged
 
 
-def repeated(identifiers: Sequence[bytes], read: Any) -> list[int]:
-    """Rows whose identifier occurs in an earlier row.
+def equal_hashes(identifiers: Sequence[bytes]) -> list[int]:
+    """Rows whose identifier may occur in another row, in order.
 
     Parameters
     ----------
     identifiers : sequence of bytes
         Hashes of 8 bytes a row, block by block.
-    read : callable
-        Gives the identifiers themselves for a list of rows, to tell repetitions from equal hashes.
     """
     hashes = np.frombuffer(b"".join(identifiers), "<u8")
     order = np.argsort(hashes, kind="stable")
     equal = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-    suspects = np.unique(np.concatenate([order[equal], order[equal + 1]])).tolist()
+    rows: list[int] = np.unique(np.concatenate([order[equal], order[equal + 1]])).tolist()
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedTask:
+    """Rows whose identifiers have the hash of another one."""
+
+    store: str
+    layout: ArrayLayout
+    rows: tuple[int, ...]
+    proof: str = ""
+
+
+def scan_repeated(task: RepeatedTask) -> list[int]:
+    """Rows whose identifier is that of an earlier row."""
+    length = task.layout.chunks[0]
+    held, values = -1, [""]
     seen: set[str] = set()
     found = []
-    for row, text in zip(suspects, read(suspects), strict=True):
+    for row in task.rows:
+        if row // length != held:
+            held = row // length
+            block = range(held * length, min((held + 1) * length, task.layout.shape[0]))
+            columns = ColumnsTask(task.store, block.start, block.stop, (task.layout,), proof=task.proof)
+            values = _Columns(columns, Offences()).read(task.layout.path)
+        text = values[row - held * length]
         if text in seen:
             found.append(row)
         seen.add(text)
     return found
-
-
-def identifiers_of(store: str, layout: ArrayLayout, rows: Sequence[int], proof: str = "") -> Iterator[str]:
-    """Identifiers of single rows, in order."""
-    length = layout.chunks[0]
-    held, values = -1, [""]
-    for row in rows:
-        if row // length != held:
-            held = row // length
-            block = range(held * length, min((held + 1) * length, layout.shape[0]))
-            task = ColumnsTask(store, block.start, block.stop, (layout,), proof=proof)
-            values = _Columns(task, Offences()).read(layout.path)
-        yield values[row - held * length]

@@ -13,6 +13,9 @@ MUST, SHOULD, HOUSE, INFO = Level.MUST, Level.SHOULD, Level.HOUSE, Level.INFO
 MOST_SPECTRA = 10**10
 """No telescope has taken more spectra; a larger axis is a damaged number."""
 
+MOST_PIXELS = 10**8
+"""A hundred times the longest spectra of the finest spectrographs; a larger axis is a damaged number."""
+
 _TENSOR_GROUPS = ("signal", "continuum", "representations")
 _TENSOR_NAMES = frozenset(path.split("/")[1] for path in schema.CUBES)
 
@@ -101,7 +104,9 @@ def _documents(facts: StoreFacts) -> Iterator[Breach]:
 )
 def _flux_shape(facts: StoreFacts) -> Iterator[Breach]:
     flux = facts.arrays.get(schema.FLUX)
-    if flux is not None and (len(flux.shape) != 2 or 0 in flux.shape or max(flux.shape) > MOST_SPECTRA):
+    if flux is not None and not (
+        len(flux.shape) == 2 and 0 < flux.shape[0] <= MOST_SPECTRA and 0 < flux.shape[1] <= MOST_PIXELS
+    ):
         yield Breach(schema.FLUX, f"the shape is {flux.shape}")
 
 
