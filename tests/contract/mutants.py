@@ -106,6 +106,8 @@ LAYOUT: dict[str, list[Mutant]] = {
     "E-01": [
         Mutant(with_group("quality"), "quality", INFO),
         Mutant(added("signal/mask", cube("int32")), "signal/mask", INFO),
+        Mutant(added("grid", array((7,))), "grid", INFO),
+        Mutant(replace(GOOD, unknown=(("quality/odd", "the data type void"),)), "quality/odd", INFO),
         Mutant(with_attributes(licence="CC-BY"), "root", INFO),
     ],
 }
@@ -119,7 +121,16 @@ SIGNAL: dict[str, list[Mutant]] = {
         Mutant(changed(schema.WAVELENGTH, shape=shape, chunks=shape), schema.WAVELENGTH, MUST)
         for shape in ((N_PIX + 1,), (N_SPEC,), (1, N_PIX), (N_PIX, N_SPEC))
     ],
-    "S-03": [Mutant(changed(schema.WAVELENGTH, kind="int64"), schema.WAVELENGTH, HOUSE)],
+    "S-03": [
+        Mutant(changed(schema.WAVELENGTH, kind=kind), schema.WAVELENGTH, level)
+        for kind, level in (("int64", HOUSE), ("float16", HOUSE), ("text", MUST), ("bool", MUST))
+    ],
+    "S-07": [
+        Mutant(changed(path, kind=kind), path, level)
+        for path in schema.CUBES
+        if path != schema.FLUX
+        for kind, level in (("int32", HOUSE), ("uint16", HOUSE), ("text", MUST), ("bool", MUST))
+    ],
     "C-02": [Mutant(changed(schema.METHOD, kind="int32", itemsize=4, typesize=4), schema.METHOD, MUST)],
     "R-02": [
         Mutant(without(schema.NORMALIZED), schema.NORMALIZED_UNCERTAINTY, MUST),
