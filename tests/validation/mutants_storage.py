@@ -47,7 +47,7 @@ CHUNKS = [
     Mutant(
         "K-02", "chunks of half the rows", rewrite(SIGMA, chunks=(128, 10_240)), SIGMA, WARNING, base="high resolution"
     ),
-    Mutant("K-03", "chunks of one row", rewrite(FLUX, chunks=(1, N_PIX)), FLUX, also=("K-01",)),
+    Mutant("K-03", "chunks of one row", rewrite(FLUX, chunks=(1, N_PIX)), FLUX, also=("K-01",), base="adu"),
     Mutant("K-03", "chunks of 256 short rows", rewrite(SIGMA, chunks=(256, N_PIX)), SIGMA, also=("K-01",)),
     Mutant("K-03", "chunks of one column", rewrite(FLUX, chunks=(1024, 8)), FLUX, also=("K-01",)),
     Mutant("K-03", "a wavelength in tiny chunks", rewrite(WAVELENGTH, chunks=(16, N_PIX)), WAVELENGTH, base="ragged"),
