@@ -52,7 +52,9 @@ def frame_problem(
         return f"decodes to {decoded} bytes instead of {nbytes}"
     if decoded == 0:
         return None
-    if typesize == 0 or blocksize == 0 or blocksize > decoded:
+    if typesize == 0:
+        return "elements of no bytes"
+    if blocksize == 0 or blocksize > decoded:
         return f"blocks of {blocksize} bytes in a frame of {decoded}"
     if flags & _MEMCPYED:
         return None if encoded == decoded + _HEADER.size else "a stored frame of another length"
