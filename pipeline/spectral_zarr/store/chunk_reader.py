@@ -116,7 +116,11 @@ class ArrayReader:
             return _texts(key, self._decode(key, payload, (index,))[length])
         if (problem := frame_problem(payload, None, codec=self._layout.codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
-        decoded = blosc.Blosc().decode(payload)
+        try:
+            decoded = blosc.Blosc().decode(payload)
+        except Exception as error:
+            # A decoder may raise anything on damaged bytes.
+            raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
         # The decoder makes room for as many texts as the chunk promises.
         count = int.from_bytes(decoded[:4], "little")
         if len(decoded) < 4 or not length.stop <= count <= self._layout.chunks[0]:
