@@ -285,8 +285,8 @@ def _stale(documents: dict[str, Any], zarr_format: int) -> Iterator[tuple[str, s
 def _same_document(one: Any, other: Any) -> bool:
     if not isinstance(one, dict) or not isinstance(other, dict):
         return False
-    common = (one.keys() & other.keys()) - {"consolidated_metadata"}
-    return all(json.dumps(one[key], sort_keys=True) == json.dumps(other[key], sort_keys=True) for key in common)
+    keys = (one.keys() | other.keys()) - {"consolidated_metadata"}
+    return all(json.dumps(one.get(key), sort_keys=True) == json.dumps(other.get(key), sort_keys=True) for key in keys)
 
 
 def _zarr_problem(path: Path, zarr_format: Literal[2, 3], found: _Found) -> str | None:
@@ -297,7 +297,8 @@ def _zarr_problem(path: Path, zarr_format: Literal[2, 3], found: _Found) -> str 
             warnings.simplefilter("ignore")
             # Only the documents that were read are opened: with the format left to zarr-python, it would open those of
             # the other one as well, and its own walk follows symbolic links in circles.
-            root = zarr.open_group(str(path), mode="r", zarr_format=zarr_format)
+            zarr.open_group(str(path), mode="r", zarr_format=zarr_format)
+            root = zarr.open_group(str(path), mode="r", zarr_format=zarr_format, use_consolidated=False)
             for member in (*found.groups, *found.arrays):
                 root[member]
     except Exception as error:
