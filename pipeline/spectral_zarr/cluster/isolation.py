@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any
 
 from spectral_zarr.cluster.executor import Closing, Receipt, Task
-from spectral_zarr.cluster.local import WORKER_ENVIRONMENT, available_cores
+from spectral_zarr.cluster.workers import WORKER_ENVIRONMENT, available_cores
 from spectral_zarr.errors import SpectralZarrError
 
 MOST_MEMORY = 16 << 30
