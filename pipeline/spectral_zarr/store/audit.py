@@ -253,9 +253,12 @@ def _document(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_DOCUMENT_BYTES:
             raise DocumentProblem(f"{path.name} is too large for a document")
-        return json.loads(read_regular(path))
+        document = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DocumentProblem(f"{path.name}: {error}") from None
+    if not isinstance(document, dict):
+        raise DocumentProblem(f"{path.name} is not a mapping")
+    return document
 
 
 def _documents_of(zarr_format: int) -> tuple[str, ...]:

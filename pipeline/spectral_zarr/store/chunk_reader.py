@@ -7,7 +7,7 @@ import os
 import stat
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ blosc.use_threads = False
 DAMAGED = "Z-03/damaged"
 NOT_AS_WRITTEN = "Q-06/damaged"
 UNDECODABLE = "M-06/undecodable"
+
+FEW_CHUNKS = 64
+"""Chunks that are looked for one by one, which takes no longer than listing their directory."""
 
 MOST_FILE_BYTES = 9 << 28
 """Two gibibytes, the limit of Blosc, and room for what surrounds them."""
@@ -102,6 +105,19 @@ class ArrayReader:
         values = self._decode(key, payload, indices)
         self.nbytes += values.nbytes
         return values[self._clip(indices)]
+
+    def present(self, indices: range) -> Iterable[int]:
+        """Those of many chunks along one axis that have a file; all of them when there are few, or receipts."""
+        if len(indices) <= FEW_CHUNKS or self._receipts is not None:
+            return indices
+        layout = self._layout
+        nested = bool(layout.prefix) and layout.separator == "/"
+        try:
+            names = os.listdir(self._directory / layout.prefix if nested else self._directory)  # noqa: PTH208 (names)
+        except OSError:
+            return []
+        numbers = (name if nested else name.removeprefix(f"{layout.prefix}.") for name in names)
+        return sorted(int(number) for number in numbers if number.isdecimal() and int(number) in indices)
 
     def texts(self, index: int) -> list[str] | None:
         """Values of a chunk of a (N_spec,) text array, clipped to the array; None when its file is missing."""

@@ -288,7 +288,8 @@ def _refusal(names: list[str], shape: list[int], chunks: tuple[int, ...], dtype:
         return f"the codec {', '.join(unknown)} is not decoded: it is unknown, or can run code from the store"
     if names.count("sharding_indexed") > 1:
         return "shards inside shards are not decoded"
-    nbytes = math.prod(chunks) * (np.dtype(dtype).itemsize if dtype else 1)
+    # A text of variable length takes at least the four bytes that say how long it is.
+    nbytes = math.prod(chunks) * (np.dtype(dtype).itemsize if dtype else 4)
     if nbytes > BLOSC_LIMIT_BYTES:
         return f"one chunk of {nbytes} bytes is too large to be decoded"
     beside = math.prod(-(-length // chunk) for length, chunk in zip(shape[1:], chunks[1:], strict=True))

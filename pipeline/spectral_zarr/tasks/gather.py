@@ -191,7 +191,7 @@ class Gathering:
     def take_columns(self, scan: ColumnsScan) -> None:
         """Add what the scan of a block of columns found."""
         shown, alike = scan.stop - scan.start, self._alike.get(scan.start, 0)
-        if alike > shown:
+        if shown and alike > shown:
             counted = {key: replace(count, number=count.number * alike // shown) for key, count in scan.counted.items()}
             self._offences.merge(counted)
             if any(layout.path == "metadata/spec_id" for layout in self._columns):

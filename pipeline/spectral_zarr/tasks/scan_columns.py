@@ -99,25 +99,21 @@ class _Columns:
             return None
         receipts = None if self._receipts is None else self._receipts.get(path, {})
         reader = ArrayReader(self._store, layout, receipts)
-        pieces: list[Any] = []
-        for index in range(self._rows.start // layout.chunks[0], -(-self._rows.stop // layout.chunks[0])):
+        text, first_row, n_rows = layout.kind == TEXT, self._rows.start, len(self._rows)
+        values: Any = [layout.fill_text] * n_rows if text else np.full(n_rows, layout.fill, layout.dtype)
+        for index in reader.present(range(first_row // layout.chunks[0], -(-self._rows.stop // layout.chunks[0]))):
             first = index * layout.chunks[0]
-            inside = slice(max(self._rows.start - first, 0), self._rows.stop - first)
             try:
-                values = reader.texts(index) if layout.kind == TEXT else reader.numbers(index)
+                chunk = reader.texts(index) if text else reader.numbers(index)
             except ChunkProblem as problem:
                 row = first + problem.offset
                 self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [row])
                 return None
-            if values is None:
-                length = min(self._rows.stop, first + layout.chunks[0]) - max(self._rows.start, first)
-                text = layout.kind == TEXT
-                pieces.append([layout.fill_text] * length if text else np.full(length, layout.fill, layout.dtype))
-            else:
-                pieces.append(values[inside] if layout.kind == TEXT else values[inside].copy())
-        if layout.kind == TEXT:
-            return pieces[0] if len(pieces) == 1 else [value for piece in pieces for value in piece]
-        return np.concatenate(pieces)
+            if chunk is not None:
+                inside = chunk[max(first_row - first, 0) : self._rows.stop - first]
+                start = max(first - first_row, 0)
+                values[start : start + len(inside)] = inside
+        return values
 
 
 def scan_columns(task: ColumnsTask) -> ColumnsScan:
