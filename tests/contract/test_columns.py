@@ -190,7 +190,12 @@ class TestTexts:
                 ["a", "x:y/z", "ADP.2020-01-31T01:02:03.500", "~!"],
                 ["", "a b", "\xe9", "a\t", "a\n", "\x7f", "\n", "a\nb"],
             ),
-            ("metadata/h0_filter", "M-10/text", ["", "NONE", "0", "-999.5", "nano"], ["NaN", "INDEF", "N/A", "-999"]),
+            (
+                "metadata/h0_filter",
+                "M-10/text",
+                ["", "NONE", "0", "-999.5", "nano"],
+                ["NaN", "INDEF", "N/A", "-999", "-9999.", "-999.00"],
+            ),
             ("metadata/gaia_id", "M-10/text", ["", "1234567890123456789"], ["0", "-1", "NaN", "None", "-9999"]),
             (
                 METHOD,

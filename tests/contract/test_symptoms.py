@@ -42,7 +42,7 @@ SHOWN_BY_FILES = frozenset(
         *("S-10/sentinel", "Z-03/damaged", "Z-03/killed", "Q-06/damaged", "Q-06/unchecked"),
     }
 )
-"""Symptoms that only a store on disk shows, in the tests of the scan."""
+"""Symptoms that only a store on disk shows: the tests of validation have a mutant for each."""
 
 Block = Callable[[Offences], Any]
 
