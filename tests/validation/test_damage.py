@@ -67,7 +67,8 @@ class Trials:
             assert not deep.valid, "not found although there are receipts"
             plain = validate(self.store, executor=self.executor)
             for finding in (*deep.findings, *plain.findings):
-                assert "ended the process" not in finding.message, finding
+                # A library may end its process, but no exception of it may take that for a chunk.
+                assert "ended the process" not in finding.message or "it died of SIG" in finding.message, finding
             if not plain.valid:
                 return "found"
             try:

@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +32,9 @@ MOST_SECONDS = 1800.0
 LAST_SECONDS = 10.0
 """Time that a child has to end after its last word."""
 
+MOST_WORDS = 500
+"""Bytes of the last message of a child that are read."""
+
 _LENGTH = struct.Struct("<Q")
 _SERVE = "from spectral_zarr.cluster.isolation import serve; serve()"
 
@@ -42,10 +46,12 @@ class ChildLost(Exception):
 class _Child:
     def __init__(self) -> None:
         # Neither the working directory, which may be a stranger's, nor warnings that quote the store reach the child.
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", "-c", _SERVE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._words,
             env={**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
@@ -69,7 +75,13 @@ class _Child:
             code = self._process.wait(LAST_SECONDS)
         except subprocess.TimeoutExpired:
             return f"its answer cannot be read: {type(error).__name__}: {error}"
-        return f"it died of {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
+        how = f"it died of {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
+        return f"{how} ({words})" if (words := self._last_words()) else how
+
+    def _last_words(self) -> str:
+        self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - MOST_WORDS))
+        lines = self._words.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def kill(self) -> None:
         self._process.kill()
@@ -77,7 +89,7 @@ class _Child:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._process.stdin, self._process.stdout, self._words):
             try:
                 if pipe is not None:
                     pipe.close()
