@@ -101,10 +101,14 @@ def test_every_block_runs_in_order(workplace: Path) -> None:
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             assert "Warning" not in done.stderr
             ran.append(done.stdout)
-    assert len(ran) == 5
+    assert len(ran) == 6
     assert "lamp spectra of our laboratory" in ran[-1]
     for store in ("my-stars", "mike", "lamps"):
         assert (workplace / f"{store}.zarr" / "index.parquet").exists()
+    tests = [block.file for block in BLOCKS if block.file.startswith("test_")]
+    assert tests
+    inherited = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    assert subprocess.run(inherited, cwd=workplace, env=environment, capture_output=True).returncode == 0
 
 
 def test_the_set_up_lines_are_exact_and_the_extra_exists() -> None:

@@ -93,3 +93,14 @@ def test_a_failing_contender_ends_the_comparison(tmp_path: Path) -> None:
     done = run("ingest.py", "sdss-spec", source, "--rounds", "1", "--variants", "ours-serial", "--work", tmp_path)
     assert done.returncode == 1
     assert "not-fits" in done.stderr or "SIMPLE" in done.stderr
+
+
+def test_the_validator_is_measured_beside_plain_decoding(tmp_path: Path) -> None:
+    done = run(
+        "validate.py",
+        *("--gigabytes", "0.1", "--rounds", "1", "--work", tmp_path, "--json", tmp_path / "report.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["summary"]["ratio"] > 0
+    assert not list(tmp_path.glob("**/*.zarr")), "the store is removed"

@@ -99,6 +99,17 @@ class TestValues:
         np.testing.assert_array_equal(store["params/teff"][:], [np.nan, 5777, 5000, np.nan, np.nan])
         np.testing.assert_array_equal(store["params/logg"][:], [4.4, np.nan, np.nan, 4.0, np.nan])
 
+    def test_an_exact_9999_kelvin_is_missing_where_it_is_repeated(self, stars: Path, tmp_path: Path) -> None:
+        few, many = tmp_path / "few.parquet", tmp_path / "many.parquet"
+        for path, n_hot in ((few, 2), (many, 3)):
+            teff = [9999.0] * n_hot + [5000.0] * (N_STARS - n_hot)
+            columns = {"source_id": ids(*range(N_STARS)), "teff": teff, "e_teff": [0.0] * N_STARS}
+            pa.parquet.write_table(pa.table({**columns, "logg": [4.0] * N_STARS, "feh": [0.0] * N_STARS}), path)
+        assert list(run(stars, tmp_path / "few.zarr", file=str(few))["params/teff"][:2]) == [9999.0, 9999.0]
+        store = run(stars, tmp_path / "many.zarr", file=str(many))
+        np.testing.assert_array_equal(store["params/teff"][:], [np.nan, np.nan, np.nan, 5000, 5000])
+        np.testing.assert_array_equal(store["params/e_teff"][:], [np.nan, np.nan, np.nan, 0, 0])
+
     def test_declared_columns_are_taken_and_no_others(self, stars: Path, tmp_path: Path) -> None:
         path = tmp_path / "catalog.parquet"
         columns = {"source_id": ids(0, 1), "teff": [1.0, 2.0], "TEFF_GSPPHOT": [5000.0, 5100.0]}

@@ -41,7 +41,8 @@ SECTIONS = {
 def show_verdict(verdict: Verdict) -> None:
     """Print what was found in one store, the worst first."""
     speed = f"{size(verdict.nbytes)} decoded in {duration(verdict.seconds)}"
-    shape = f"{report.spectra(verdict.n_spec)} of {verdict.n_pix:,} pixels, every row was checked, {speed}"
+    rows = f"every row was checked, {speed}" if verdict.scanned else "no row was checked"
+    shape = f"{report.spectra(verdict.n_spec)} of {verdict.n_pix:,} pixels, {rows}"
     word, style = ("valid", "green") if verdict.valid else ("not valid", "red")
     report.heading(word, verdict.store, shape, style=style)
     order = list(STYLES)
@@ -87,6 +88,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "valid": verdict.valid,
         "n_spec": verdict.n_spec,
         "n_pix": verdict.n_pix,
+        "scanned": verdict.scanned,
         "decoded_bytes": verdict.nbytes,
         "seconds": verdict.seconds,
         "findings": [

@@ -1,13 +1,19 @@
 """Where tasks run and in which order: executors, the driver of a build, and of a validation."""
 
-from spectral_zarr.cluster.build import IngestRequest, Outcome, PlanPreview, ingest, preview
-from spectral_zarr.cluster.check import Verdict, validate
-from spectral_zarr.cluster.deferred import DeferredExecutor, LentExecutor
-from spectral_zarr.cluster.executor import Executor, SerialExecutor
-from spectral_zarr.cluster.isolation import ThreadExecutor
-from spectral_zarr.cluster.observer import Observer, SilentObserver
-from spectral_zarr.cluster.open import open_executor
-from spectral_zarr.cluster.status import BuildStatus, read_status
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spectral_zarr.cluster.build import IngestRequest, Outcome, PlanPreview, ingest, preview
+    from spectral_zarr.cluster.check import Verdict, validate
+    from spectral_zarr.cluster.deferred import DeferredExecutor, LentExecutor
+    from spectral_zarr.cluster.executor import Executor, SerialExecutor
+    from spectral_zarr.cluster.isolation import ThreadExecutor
+    from spectral_zarr.cluster.observer import Observer, SilentObserver
+    from spectral_zarr.cluster.open import open_executor
+    from spectral_zarr.cluster.status import BuildStatus, read_status
 
 __all__ = [
     "BuildStatus",
@@ -28,3 +34,30 @@ __all__ = [
     "read_status",
     "validate",
 ]
+
+_HOMES = {
+    "BuildStatus": "status",
+    "DeferredExecutor": "deferred",
+    "Executor": "executor",
+    "IngestRequest": "build",
+    "LentExecutor": "deferred",
+    "Observer": "observer",
+    "Outcome": "build",
+    "PlanPreview": "build",
+    "SerialExecutor": "executor",
+    "SilentObserver": "observer",
+    "ThreadExecutor": "isolation",
+    "Verdict": "check",
+    "ingest": "build",
+    "open_executor": "open",
+    "preview": "build",
+    "read_status": "status",
+    "validate": "check",
+}
+
+
+def __getattr__(name: str) -> object:
+    # A child process that decodes chunks must not wait for Dask.
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

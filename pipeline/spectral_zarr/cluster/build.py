@@ -16,7 +16,8 @@ from spectral_zarr.cluster.journal import Journal
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.provenance import library_versions, package_commit, package_version, pipeline_name, timestamp
 from spectral_zarr.config import Config, Tolerance
-from spectral_zarr.contract.findings import Severity
+from spectral_zarr.contract.findings import Finding, Severity
+from spectral_zarr.contract.rules import RULES
 from spectral_zarr.errors import (
     ContractViolation,
     DamagedBuild,
@@ -24,6 +25,7 @@ from spectral_zarr.errors import (
     NothingAccepted,
     SpectralZarrError,
     TooManyRejections,
+    UsageError,
 )
 from spectral_zarr.model import Batch, BlockTask, BuildPlan, ChunkReceipt, Rejection, SourceFile, StageReceipt
 from spectral_zarr.plan import Planner
@@ -316,9 +318,13 @@ def _fill(
 
 
 def _validate(paths: BuildPaths, plan: BuildPlan, executor: Executor, observer: Observer) -> int:
-    structure = read_structure(paths.tmp, n_spec_expected=plan.n_spec)
-    # With receipts, no chunk is decoded that is not what was written, so that no child process is needed.
-    findings = check(paths.tmp, structure, executor, observer, proof=str(paths.target)).findings
+    try:
+        structure = read_structure(paths.tmp, n_spec_expected=plan.n_spec)
+        # With receipts, no chunk is decoded that is not what was written, so that no child process is needed.
+        findings = check(paths.tmp, structure, executor, observer, proof=str(paths.target)).findings
+    except UsageError as error:
+        # What the build has written is no store any more.
+        findings = (Finding("L-06", Severity.ERROR, "root", error.message, RULES["L-06"].remedy),)
     write_json(paths.report, findings)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     if errors:

@@ -6,24 +6,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
 from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.isolation import ChildLost, ThreadExecutor, call_isolated
 from spectral_zarr.cluster.observer import Observer, SilentObserver
-from spectral_zarr.cluster.recovery import recovered
+from spectral_zarr.cluster.recovery import KILLED, recovered
+from spectral_zarr.contract.facts import Count
 from spectral_zarr.contract.findings import Finding, Severity
-from spectral_zarr.contract.rows import Offences
+from spectral_zarr.contract.rows import Counted, Offences
 from spectral_zarr.contract.rules import RULES, check_rows, check_structure
 from spectral_zarr.contract.version import Reading, reading
-from spectral_zarr.errors import UsageError
-from spectral_zarr.store.audit import Structure, read_structure
-from spectral_zarr.store.proof import Proof
+from spectral_zarr.errors import DamagedBuild, UsageError
+from spectral_zarr.store.audit import FATAL_PARTS, Structure, read_structure
+from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN
+from spectral_zarr.store.proof import NO_ARRAY, Proof, proof_of
 from spectral_zarr.tasks.gather import Gathering
 from spectral_zarr.tasks.scan import scan_rows
-from spectral_zarr.tasks.scan_columns import scan_columns_or_rest
+from spectral_zarr.tasks.scan_columns import scan_columns_or_rest, scan_repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Verdict:
     ----------
     nbytes : int
         Bytes of spectral arrays that were decoded.
+    scanned : bool
+        Whether the rows were read; not those of another major version, nor where the structure cannot be read.
     """
 
     store: str
@@ -42,6 +46,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     nbytes: int = 0
     seconds: float = 0.0
+    scanned: bool = True
 
     @property
     def valid(self) -> bool:
@@ -85,17 +90,22 @@ def validate(
     Raises
     ------
     UsageError
-        When there is no Zarr store, or `deep` is asked and there are no receipts of it.
+        When there is no Zarr store, or `deep` is asked and there are no receipts of it, or damaged ones.
 
     Notes
     -----
     Chunks are decoded in child processes: what ends a decoder becomes a finding.
     """
     path = Path(store).absolute()
-    if executor is None:
-        with ThreadExecutor() as own:
-            return _validate(path, strict, str(path) if deep else "", for_reading, n_spec_expected, own, observer)
-    return _validate(path, strict, str(path) if deep else "", for_reading, n_spec_expected, executor, observer)
+    proof = str(path) if deep else ""
+    try:
+        if executor is None:
+            with ThreadExecutor() as own:
+                return _validate(path, strict, proof, for_reading, n_spec_expected, own, observer)
+        return _validate(path, strict, proof, for_reading, n_spec_expected, executor, observer)
+    except DamagedBuild as error:
+        message = f"the receipts beside the store cannot be used: {error}; check it without --deep"
+        raise UsageError(message, path=str(path)) from error
 
 
 def _validate(
@@ -110,12 +120,12 @@ def _validate(
     began = time.monotonic()
     question = _Question(path, n_spec_expected, for_reading)
     try:
-        structure = next(iter(executor.map(partial(call_isolated, _read_structure), [question])))
+        structure = _structure(question, executor)
     except ChildLost as lost:
         finding = Finding("L-06", Severity.ERROR, "root", f"reading the structure failed: {lost}", RULES["L-06"].remedy)
-        return Verdict(str(path), 0, 0, (finding,), seconds=time.monotonic() - began)
+        return Verdict(str(path), 0, 0, (finding,), seconds=time.monotonic() - began, scanned=False)
     if proof:
-        _compare_builds(structure, Proof(Path(proof)))
+        _compare_builds(path, structure, Proof(Path(proof)))
     verdict = check(
         path, structure, executor, observer, proof=proof, strict=strict, run=partial(partial, call_isolated)
     )
@@ -127,16 +137,37 @@ class _Question:
     path: Path
     n_spec_expected: int | None
     for_reading: bool
+    fatal: tuple[tuple[str, str], ...] = ()
 
 
 def _read_structure(question: _Question) -> Structure:
-    return read_structure(question.path, n_spec_expected=question.n_spec_expected, for_reading=question.for_reading)
+    return read_structure(
+        question.path,
+        n_spec_expected=question.n_spec_expected,
+        for_reading=question.for_reading,
+        fatal=dict(question.fatal),
+    )
 
 
-def _compare_builds(structure: Structure, proof: Proof) -> None:
-    if structure.facts.attributes.get("plan_sha256") != proof.plan.sha256:
+def _structure(question: _Question, executor: Executor) -> Structure:
+    """The structure, without the parts that end whoever reads them."""
+    reason = ""
+    for parts in ((), *combinations(FATAL_PARTS, 1), FATAL_PARTS):
+        asked = replace(question, fatal=tuple((part, reason) for part in parts))
+        try:
+            return next(iter(executor.map(partial(call_isolated, _read_structure), [asked])))
+        except ChildLost as lost:
+            reason = str(lost)
+    raise ChildLost(reason)
+
+
+def _compare_builds(path: Path, structure: Structure, proof: Proof) -> None:
+    if structure.facts.attributes.get("plan_sha256") == proof.plan.sha256:
+        return
+    # Damage of the root document must not pass for another build.
+    if not proof.fits(path):
         message = "the receipts beside the store are those of another build; check it without --deep"
-        raise UsageError(message, path=structure.facts.name)
+        raise UsageError(message, path=str(path))
 
 
 def check(
@@ -176,7 +207,7 @@ def check(
     findings = check_structure(facts, strict=strict)
     if reading(facts.attributes.get("schema_version")) is Reading.OTHER_MAJOR:
         refused = tuple(finding for finding in findings if finding.rule == "V-02")
-        return Verdict(str(path), facts.n_spec, facts.n_pix, refused)
+        return Verdict(str(path), facts.n_spec, facts.n_pix, refused, scanned=False)
     gathering = Gathering(path, structure, proof)
     observer.begin("validate", facts.n_spec, "rows")
     for rows in executor.map(partial(recovered, run(scan_rows)), gathering.row_tasks()):
@@ -186,13 +217,25 @@ def check(
     tasks = chain([gathering.rest_task()], gathering.column_tasks())
     for columns in executor.map(partial(recovered, run(scan_columns_or_rest)), tasks):
         gathering.take_columns(columns)
-    if not proof:
-        gathering.take(_unchecked())
+    try:
+        for repeated in executor.map(run(scan_repeated), gathering.repeated_tasks()):
+            gathering.take_repeated(repeated)
+    except ChildLost as lost:
+        gathering.take({(KILLED, "metadata/spec_id"): Count((), 0, str(lost))})
+    gathering.take(_without_receipt(structure, proof_of(proof)) if proof else _unchecked())
     findings += check_rows(facts, gathering.facts(), strict=strict)
     return Verdict(str(path), facts.n_spec, facts.n_pix, tuple(findings), gathering.nbytes)
 
 
-def _unchecked() -> Any:
+def _without_receipt(structure: Structure, proof: Proof) -> Counted:
+    known = proof.columns().get(NO_ARRAY, {})
+    offences = Offences()
+    for name in [*structure.facts.foreign, *(name for name in structure.documents if name not in known)]:
+        offences.note(NOT_AS_WRITTEN, name, "a file without a receipt")
+    return offences.counted()
+
+
+def _unchecked() -> Counted:
     offences = Offences()
     offences.note("Q-06/unchecked", "root", "")
     return offences.counted()

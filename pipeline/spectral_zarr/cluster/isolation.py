@@ -11,21 +11,29 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
 from spectral_zarr.cluster.executor import Closing, Receipt, Task
-from spectral_zarr.cluster.local import WORKER_ENVIRONMENT, available_cores
+from spectral_zarr.cluster.workers import WORKER_ENVIRONMENT, available_cores
+from spectral_zarr.errors import SpectralZarrError
 
 MOST_MEMORY = 16 << 30
 """Address space of a child: a chunk that asks for more is damaged or hostile."""
 
 MOST_SECONDS = 1800.0
 """Time of one task: decoding a block takes seconds, on a stalled file system minutes."""
+
+LAST_SECONDS = 10.0
+"""Time that a child has to end after its last word."""
+
+MOST_WORDS = 500
+"""Bytes of the last message of a child that are read."""
 
 _LENGTH = struct.Struct("<Q")
 _SERVE = "from spectral_zarr.cluster.isolation import serve; serve()"
@@ -37,10 +45,13 @@ class ChildLost(Exception):
 
 class _Child:
     def __init__(self) -> None:
+        # Neither the working directory, which may be a stranger's, nor warnings that quote the store reach the child.
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE],
+            [sys.executable, "-P", "-W", "ignore", "-c", _SERVE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._words,
             env={**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
@@ -49,7 +60,8 @@ class _Child:
         try:
             _send(self._process.stdin, (function, task))
             ok, result = _receive(self._process.stdout, time.monotonic() + MOST_SECONDS)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:
+            # A child whose memory is damaged may answer anything.
             raise ChildLost(self._how(error)) from None
         if not ok:
             raise result
@@ -59,13 +71,25 @@ class _Child:
     def _how(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
             return f"no answer within {MOST_SECONDS:.0f} s"
-        code = self._process.wait()
-        return f"it died of {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
+        try:
+            code = self._process.wait(LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"its answer cannot be read: {type(error).__name__}: {error}"
+        how = f"it died of {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
+        return f"{how} ({words})" if (words := self._last_words()) else how
+
+    def _last_words(self) -> str:
+        self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - MOST_WORDS))
+        lines = self._words.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._process.stdin, self._process.stdout, self._words):
             try:
                 if pipe is not None:
                     pipe.close()
@@ -73,8 +97,47 @@ class _Child:
                 continue
 
 
+class _Children:
+    """Children that end together."""
+
+    def __init__(self) -> None:
+        self._living: set[_Child] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def __contains__(self, child: _Child) -> bool:
+        return child in self._living
+
+    def start(self) -> _Child:
+        with self._lock:
+            if self._ended:
+                raise CancelledError
+            child = _Child()
+            self._living.add(child)
+        return child
+
+    def discard(self, child: _Child) -> None:
+        self._living.discard(child)
+        child.close()
+
+    def kill(self) -> None:
+        """End all of them and start no others, so that whoever waits for an answer is told."""
+        with self._lock:
+            self._ended = True
+            for child in self._living:
+                child.kill()
+
+    def close(self) -> None:
+        self.kill()
+        while self._living:
+            self._living.pop().close()
+
+
 _OWN = threading.local()
-_ALL: set[_Child] = set()
+_COMMON = _Children()
+"""Children of threads that belong to no executor of this module."""
+
+atexit.register(_COMMON.close)
 
 
 def call_isolated(function: Callable[[Task], Receipt], task: Task) -> Receipt:
@@ -83,27 +146,20 @@ def call_isolated(function: Callable[[Task], Receipt], task: Task) -> Receipt:
     Raises
     ------
     ChildLost
-        When the child died of it or did not answer in time. The next call starts another one.
+        When the child died of it, did not answer in time, or met an error that is none of this package.
+        The next call starts another one.
     """
+    children: _Children = getattr(_OWN, "children", _COMMON)
     child: _Child | None = getattr(_OWN, "child", None)
-    if child is None or child not in _ALL:
-        child = _OWN.child = _Child()
-        _ALL.add(child)
+    if child is None or child not in children:
+        child = _OWN.child = children.start()
     try:
         return child.call(function, task)
     except BaseException as error:
         # A child that was left in the middle of an answer cannot be asked again.
-        if not isinstance(error, Exception) or isinstance(error, ChildLost):
-            _ALL.discard(child)
-            child.close()
+        if not isinstance(error, SpectralZarrError):
+            children.discard(child)
         raise
-
-
-@atexit.register
-def close_children() -> None:
-    """End the children of all threads and wait until they are gone."""
-    while _ALL:
-        _ALL.pop().close()
 
 
 class ThreadExecutor(Closing):
@@ -117,7 +173,11 @@ class ThreadExecutor(Closing):
 
     def __init__(self, workers: int = 0) -> None:
         self.workers = workers or available_cores()
-        self._threads = ThreadPoolExecutor(self.workers, "isolated")
+        self._children = _Children()
+        self._threads = ThreadPoolExecutor(self.workers, "isolated", self._begin)
+
+    def _begin(self) -> None:
+        _OWN.children = self._children
 
     def map(self, function: Callable[[Task], Receipt], tasks: Iterable[Task]) -> Iterator[Receipt]:
         """Apply `function` to every task; the receipts come in the order of the tasks."""
@@ -137,14 +197,17 @@ class ThreadExecutor(Closing):
 
     def close(self) -> None:
         """End the children and the threads."""
-        close_children()
+        self._children.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._children.close()
 
 
 def serve() -> None:
     """Run the tasks that arrive at the standard input until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    allowed = MOST_MEMORY if most == resource.RLIM_INFINITY else min(MOST_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
     # What a library prints must not come between the answers.
@@ -159,9 +222,15 @@ def serve() -> None:
             answer = (True, function(task))
         except MemoryError:
             os.abort()
-        except Exception as error:
+        except SpectralZarrError as error:
             answer = (False, error)
-        _send(answers, answer)
+        except Exception as error:
+            # What a hostile store makes of a library is known to the library alone.
+            answer = (False, ChildLost(f"{type(error).__name__}: {error}"))
+        try:
+            _send(answers, answer)
+        except BrokenPipeError:
+            return
 
 
 def _send(pipe: Any, value: Any) -> None:

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 import dask
 
 from spectral_zarr.cluster.dask import DaskExecutor
-
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "BLOSC_NTHREADS": "1",
-    "ARROW_NUM_THREADS": "1",
-    "MALLOC_TRIM_THRESHOLD_": "268435456",
-    "MALLOC_MMAP_THRESHOLD_": "268435456",
-}
-"""One thread per worker: processes scale with the cores, threads of a codec would only compete with them."""
+from spectral_zarr.cluster.workers import WORKER_ENVIRONMENT, available_cores
 
 SETTINGS = {
     "distributed.worker.daemon": True,
@@ -33,11 +21,6 @@ SETTINGS = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
 }
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def local_executor(workers: int = 0) -> DaskExecutor:

@@ -1,12 +1,10 @@
-"""A scan whose child process was lost, repeated array by array until the ones that end their reader are known."""
+"""A scan whose child process was lost, repeated until the arrays and rows that end their reader are known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from spectral_zarr.cluster.isolation import ChildLost
 from spectral_zarr.contract import schema
@@ -15,8 +13,15 @@ from spectral_zarr.store.columns import INDEX
 from spectral_zarr.tasks.scan import RowsScan, RowsTask
 from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask, RestTask
 
+KILLED = "Z-03/killed"
+MOST_LOST = 8
+"""Children that are spent on finding the rows of one array; what is left is reported as one piece."""
 
-def recovered(function: Callable[[Any], Any], task: RowsTask | ColumnsTask | RestTask) -> Any:
+ScanTask = TypeVar("ScanTask", RowsTask, ColumnsTask, RestTask)
+Scan = RowsScan | ColumnsScan
+
+
+def recovered(function: Callable[[Any], Any], task: ScanTask) -> Any:
     """Run a scan; when its child is lost, report the arrays that end it and keep what the others give.
 
     Parameters
@@ -33,54 +38,90 @@ def recovered(function: Callable[[Any], Any], task: RowsTask | ColumnsTask | Res
     try:
         return function(task)
     except ChildLost as lost:
-        parts = _parts(task)
-        if len(parts) == 1:
-            return _lost(task, str(lost))
-    return _joined([recovered(function, part) for part in parts])
+        reason = str(lost)
+    paths = _paths(task)
+    fatal = [path for path in paths if len(paths) == 1 or _is_lost(function, _only(task, [path]))]
+    if not fatal:
+        # Each can be read alone: somebody ended the child, or all together are too large for it.
+        try:
+            return function(task)
+        except ChildLost as lost:
+            reason, fatal = str(lost), paths
+    parts: list[Scan] = [_searched(function, _only(task, [path]), path, reason) for path in fatal]
+    rest = [path for path in paths if path not in fatal]
+    return _joined([recovered(function, _only(task, rest)), *parts] if rest else parts)
 
 
-def _parts(task: RowsTask | ColumnsTask | RestTask) -> list[Any]:
+def _is_lost(function: Callable[[Any], Any], task: ScanTask) -> bool:
+    try:
+        function(task)
+    except ChildLost:
+        return True
+    return False
+
+
+def _paths(task: ScanTask) -> list[str]:
     if isinstance(task, RowsTask):
-        return [replace(task, cubes=(cube,)) for cube in task.cubes]
+        return [cube.path for cube in task.cubes]
     if isinstance(task, ColumnsTask):
-        return [replace(task, columns=(column,)) for column in task.columns]
-    parts = [replace(task, index=()), replace(task, wavelength=None, proof="")]
-    return [part for part in parts if part != task] if task.index and task.wavelength is not None else [task]
+        return [column.path for column in task.columns]
+    return [*([schema.WAVELENGTH] if task.wavelength is not None else []), *([INDEX] if task.index else [])] or [INDEX]
 
 
-def _lost(task: RowsTask | ColumnsTask | RestTask, reason: str) -> RowsScan | ColumnsScan:
-    offences = Offences()
+def _only(task: ScanTask, paths: Sequence[str]) -> ScanTask:
     if isinstance(task, RowsTask):
-        offences.note("Z-03/killed", task.cubes[0].path, reason, [task.start])
-        return RowsScan(task.start, task.stop, offences.counted())
+        return replace(task, cubes=tuple(cube for cube in task.cubes if cube.path in paths))
     if isinstance(task, ColumnsTask):
-        offences.note("Z-03/killed", task.columns[0].path, reason, [task.start])
-        return ColumnsScan(task.start, task.stop, offences.counted())
-    offences.note("Z-03/killed", INDEX if task.index else schema.WAVELENGTH, reason)
-    return ColumnsScan(0, 0, offences.counted())
-
-
-def _joined(scans: list[Any]) -> RowsScan | ColumnsScan:
-    offences = Offences()
-    for scan in scans:
-        offences.merge(scan.counted)
-    first: RowsScan | ColumnsScan = replace(scans[0], counted=offences.counted())
-    if isinstance(first, ColumnsScan):
-        longest = max((scan.identifiers for scan in scans), key=len)
-        return replace(first, identifiers=longest, from_fits=any(scan.from_fits for scan in scans))
+        return replace(task, columns=tuple(column for column in task.columns if column.path in paths))
     return replace(
-        first,
-        finite=tuple(name for scan in scans for name in scan.finite),
-        continuum=_either([scan.continuum for scan in scans]),
-        garbage=_either([scan.garbage for scan in scans]),
-        centres=max((scan.centres for scan in scans), key=len),
-        grids=tuple(grid for scan in scans for grid in scan.grids),
-        one_grid=any(scan.one_grid for scan in scans),
-        nbytes=sum(scan.nbytes for scan in scans),
+        task,
+        wavelength=task.wavelength if schema.WAVELENGTH in paths else None,
+        index=task.index if INDEX in paths else (),
     )
 
 
-def _either(bits: list[bytes]) -> bytes:
-    length = max(map(len, bits))
-    joined = np.bitwise_or.reduce([np.frombuffer(one.ljust(length, b"\0"), np.uint8) for one in bits])
-    return bytes(joined)
+def _searched(function: Callable[[Any], Any], task: ScanTask, path: str, reason: str) -> Scan:
+    """What the rows of one array give that can be read, and which ones cannot."""
+    offences = Offences()
+    if isinstance(task, RestTask):
+        offences.note(KILLED, path, reason)
+        return ColumnsScan(0, 0, offences.counted())
+    if isinstance(task, ColumnsTask):
+        offences.note(KILLED, path, reason, range(task.start, task.stop))
+        return ColumnsScan(task.start, task.stop, offences.counted())
+    length = task.cubes[0].chunks[0]
+    waiting, n_lost, finite, nbytes = [(task, True)], 0, False, 0
+    while waiting:
+        block, known_lost = waiting.pop()
+        chunk_rows = -(-block.stop // length) - block.start // length
+        if not known_lost:
+            try:
+                scan: RowsScan = function(block)
+            except ChildLost as lost:
+                reason, n_lost = str(lost), n_lost + 1
+            else:
+                offences.merge(scan.counted)
+                finite, nbytes = finite or bool(scan.finite), nbytes + scan.nbytes
+                continue
+        if chunk_rows == 1 or n_lost >= MOST_LOST:
+            offences.note(KILLED, path, reason, range(block.start, block.stop))
+            continue
+        middle = (block.start // length + chunk_rows // 2) * length
+        waiting += [(replace(block, start=middle), False), (replace(block, stop=middle), False)]
+    return RowsScan(task.start, task.stop, offences.counted(), finite=(path,) if finite else (), nbytes=nbytes)
+
+
+def _joined(scans: Sequence[Scan]) -> Scan:
+    offences = Offences()
+    for scan in scans:
+        offences.merge(scan.counted)
+    first = scans[0]
+    if isinstance(first, ColumnsScan):
+        return replace(first, counted=offences.counted())
+    cubes = [scan for scan in scans if isinstance(scan, RowsScan)]
+    return replace(
+        first,
+        counted=offences.counted(),
+        finite=tuple(path for scan in cubes for path in scan.finite),
+        nbytes=sum(scan.nbytes for scan in cubes),
+    )

@@ -61,13 +61,15 @@ def is_tiny(shape: tuple[int, ...], chunks: tuple[int, ...], itemsize: int) -> b
     Returns
     -------
     bool
-        True for more than one chunk with less than 1 MiB (2-D) or less than min(N, 4096) elements (1-D).
+        True for more than one chunk with less than 1 MiB (2-D) or less than min(N, 4096) elements (1-D);
+        never for chunks that hold at least one of the recommended size.
     """
     if all(c >= n for n, c in zip(shape, chunks, strict=True)):
         return False
     if len(shape) == 1:
         return chunks[0] < min(shape[0], COLUMNS_HIGH_RESOLUTION)
-    if chunks in ((ROWS, shape[1]), (ROWS_HIGH_RESOLUTION, COLUMNS_HIGH_RESOLUTION)):
+    recommended = (ROWS, shape[1]), (ROWS_HIGH_RESOLUTION, COLUMNS_HIGH_RESOLUTION)
+    if any(chunks[0] >= rows and chunks[1] >= columns for rows, columns in recommended):
         return False
     nbytes = itemsize
     for c in chunks:

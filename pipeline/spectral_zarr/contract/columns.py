@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_zarr.contract.facts import Count
 from spectral_zarr.contract.naming import DATE_OBS, METHOD, SPEC_ID, SPEC_IDS
 from spectral_zarr.contract.rows import (
+    FIRST_ROWS,
     ID_SENTINELS,
     INTEGER_SENTINELS,
     NARROW_SENTINELS,
@@ -24,8 +26,12 @@ from spectral_zarr.contract.schema import FluxType, SourceType
 
 PLAUSIBLE = {"teff": (500.0, 3e5), "logg": (-2.0, 10.0), "feh": (-10.0, 2.0), "mu": (0.0, 1.0)}
 HOT_SENTINEL = 9999.0
+REPEATED_HOT = "P-03/repeated"
 FEWEST_HOT_SENTINELS = 3
 """A hot star may have 9999 K exactly; three do not, nor does one without other parameters."""
+
+_MODELS = frozenset({SourceType.SYNTHETIC, SourceType.EMULATOR, SourceType.FORWARD_MODEL})
+_NARROW = frozenset({"teff", "logg", "feh", "mh", "alpha", "alpha_m"})
 
 BINS_PER_DECADE = 100
 UNIT_RATIOS = ((8.0, 12.0), (800.0, 1200.0), (8e3, 1.2e4))
@@ -47,13 +53,13 @@ def param_sentinels(name: str, numbers: Numbers, missing: Mapping[str, NDArray[n
     missing : mapping
         Where the other parameters are NaN, by name.
     """
-    narrow = name in ("teff", "logg", "feh", "m_h", "alpha_m") or name.startswith("e_") or name.endswith("_fe")
+    narrow = name in _NARROW or name.startswith("e_") or name.endswith(("_fe", "_h"))
     listed = np.concatenate([SENTINELS, NARROW_SENTINELS]) if narrow else SENTINELS
     sentinel = is_listed(numbers, listed[listed != HOT_SENTINEL] if name == "teff" else listed)
     if name == "teff":
         hot = numbers == HOT_SENTINEL
-        lonely = np.logical_or.reduce([missing[other] for other in ("logg", "feh") if other in missing] or [~hot & hot])
-        sentinel |= (numbers <= 0) | (hot & (lonely if np.count_nonzero(hot) < FEWEST_HOT_SENTINELS else True))
+        alone = np.logical_or.reduce([hot & missing[other] for other in ("logg", "feh") if other in missing] or [~hot])
+        sentinel |= (numbers <= 0) | (hot & alone)
     return sentinel
 
 
@@ -70,6 +76,8 @@ def check_param(
     name = array.removeprefix("params/")
     numbers = values.astype(np.float64)
     sentinel = param_sentinels(name, numbers, missing)
+    if name == "teff":
+        _report(offences, REPEATED_HOT, array, first_row, (numbers == HOT_SENTINEL) & ~sentinel)
     _report(offences, "P-03/sentinel", array, first_row, sentinel)
     _report(offences, "P-03/infinite", array, first_row, np.isinf(numbers))
     if name.startswith("e_") and name[2:] in missing:
@@ -80,12 +88,17 @@ def check_param(
         _report(offences, "P-07/implausible", array, first_row, outside)
 
 
+def check_repeated(offences: Offences) -> None:
+    """Leave out exact 9999 K that are too few to stand for missing; for the counts of all blocks together."""
+    offences.drop(REPEATED_HOT, fewer_than=FEWEST_HOT_SENTINELS)
+
+
 def check_number(offences: Offences, array: str, first_row: int, values: Numbers) -> None:
     """Sentinels of a block of a numeric metadata field, shape (rows,)."""
     if values.dtype.kind == "f":
         _report(offences, "M-10/sentinel", array, first_row, is_listed(values, SENTINELS))
         if array == "metadata/snr":
-            _report(offences, "M-07/infinite", array, first_row, np.isinf(values) | (values < 0) & (values > -900))
+            _report(offences, "M-07/infinite", array, first_row, np.isinf(values))
     elif values.dtype.kind in "iu":
         _report(offences, "M-10/sentinel", array, first_row, np.isin(values, INTEGER_SENTINELS))
 
@@ -108,7 +121,8 @@ def check_text(offences: Offences, array: str, first_row: int, values: Texts) ->
         _unknown(offences, "M-08/malformed", array, first_row, values, good)
     elif name == "spec_id":
         # One pass of the expression over all of them is much cheaper than one each.
-        if not SPEC_IDS.match("\n".join(values)):
+        joined = "\n".join(values)
+        if not SPEC_IDS.match(joined) or joined.count("\n") >= len(values):
             _found(offences, "M-04/malformed", array, first_row, (not SPEC_ID.match(value) for value in values))
     elif array.startswith("metadata/"):
         listed = ID_SENTINELS if name == "gaia_id" else TEXT_SENTINELS
@@ -117,10 +131,12 @@ def check_text(offences: Offences, array: str, first_row: int, values: Texts) ->
             _found(offences, "M-10/text", array, first_row, (value in listed for value in values))
 
 
-def check_method(offences: Offences, first_row: int, methods: Texts, has_continuum: NDArray[np.bool_]) -> None:
-    """Whether labels and continua agree."""
-    unlabelled = [i for i, label in enumerate(methods) if label == "none" and has_continuum[i]]
-    absent = [i for i, label in enumerate(methods) if label not in ("none", "") and not has_continuum[i]]
+def check_method(
+    offences: Offences, first_row: int, methods: Texts, has: NDArray[np.bool_], has_not: NDArray[np.bool_]
+) -> None:
+    """Whether labels and continua agree, where it is known that a row has a continuum or has none."""
+    unlabelled = [i for i, label in enumerate(methods) if label == "none" and has[i]]
+    absent = [i for i, label in enumerate(methods) if label not in ("none", "") and has_not[i]]
     offences.add("C-04/unlabelled", METHOD_ARRAY, [first_row + i for i in unlabelled])
     offences.add("C-04/absent", METHOD_ARRAY, [first_row + i for i in absent])
 
@@ -133,8 +149,14 @@ def check_intensity(offences: Offences, first_row: int, flux_types: Texts, mu: N
     offences.add("P-08/no_mu", "params/mu", [first_row + i for i in rows])
 
 
-Centres = dict[str, dict[int, tuple[int, int]]]
-"""Instrument to logarithmic bin of the central wavelength to the first row and the number of rows."""
+def check_simulator(offences: Offences, array: str, first_row: int, source_types: Texts, simulators: Texts) -> None:
+    """Whether every model names the code that made it."""
+    rows = [i for i, kind in enumerate(source_types) if kind in _MODELS and not simulators[i]]
+    offences.add("M-11/unnamed", array, [first_row + i for i in rows])
+
+
+Centres = dict[str, dict[int, tuple[tuple[int, ...], int]]]
+"""Instrument to logarithmic bin of the central wavelength to the first rows and the number of rows."""
 
 
 def bin_centres(first_row: int, instruments: Texts, centres: NDArray[np.float64]) -> Centres:
@@ -145,8 +167,8 @@ def bin_centres(first_row: int, instruments: Texts, centres: NDArray[np.float64]
     known = np.flatnonzero(np.isfinite(bins))
     for i, number in zip(known.tolist(), bins[known].astype(int).tolist(), strict=True):
         counts = found.setdefault(instruments[i], {})
-        row, count = counts.get(number, (first_row + i, 0))
-        counts[number] = (row, count + 1)
+        rows, count = counts.get(number, ((), 0))
+        counts[number] = (rows if count >= FIRST_ROWS else (*rows, first_row + i), count + 1)
     return found
 
 
@@ -154,37 +176,44 @@ def merge_centres(total: Centres, part: Centres) -> None:
     """Add the counts of another block."""
     for instrument, counts in part.items():
         known = total.setdefault(instrument, {})
-        for number, (row, count) in counts.items():
-            first, before = known.get(number, (row, 0))
-            known[number] = (min(first, row), before + count)
+        for number, (rows, count) in counts.items():
+            before, others = known.get(number, ((), 0))
+            known[number] = (tuple(sorted((*before, *rows))[:FIRST_ROWS]), others + count)
 
 
 def check_centres(offences: Offences, array: str, centres: Centres) -> None:
     """Ratios of units between the spectra of one instrument."""
-    mixed: set[int] = set()
-    for instrument, counts in sorted(centres.items()):
-        rows = sorted({row for pair in _unit_pairs(counts) for row in pair})
-        if rows and instrument:
-            mixed.update(rows)
-        elif rows:
-            # Models of different ranges have no instrument that would tell them apart.
-            offences.add("U-05/suspicious", array, rows)
-    offences.add("U-05/mixed", array, sorted(mixed))
-    short = sorted(row for counts in centres.values() for row in _within(counts, 100.0, 1100.0))
-    if not mixed and short and any(_within(counts, 3000.0, math.inf) for counts in centres.values()):
-        offences.add("U-05/suspicious", array, short)
+    mixed = [(name, number) for name, counts in centres.items() if name for number in _minorities(counts)]
+    # Models of different ranges have no instrument that would tell them apart.
+    suspicious = {("", number) for number in _minorities(centres.get("", {}))}
+    bins = [(name, number) for name, counts in centres.items() for number in counts]
+    if not mixed and any(_between(number, 3000.0, math.inf) for _, number in bins):
+        suspicious.update((name, number) for name, number in bins if _between(number, 100.0, 1100.0))
+    for symptom, found in (("U-05/mixed", mixed), ("U-05/suspicious", suspicious)):
+        parts = [centres[name][number] for name, number in found]
+        rows = tuple(sorted(row for first, _ in parts for row in first)[:FIRST_ROWS])
+        if parts:
+            offences.merge({(symptom, array): Count(rows, sum(count for _, count in parts))})
 
 
-def _unit_pairs(counts: dict[int, tuple[int, int]]) -> Iterator[tuple[int, ...]]:
-    for low, (row, count) in sorted(counts.items()):
-        for high, (other_row, other_count) in sorted(counts.items()):
-            ratio = 10 ** ((high - low) / BINS_PER_DECADE)
-            if any(least <= ratio <= most for least, most in UNIT_RATIOS):
-                yield (row,) if count < other_count else (other_row,) if other_count < count else (row, other_row)
+def _minorities(counts: Mapping[int, tuple[tuple[int, ...], int]]) -> set[int]:
+    """Bins that lie a ratio of units away from others, on the side with fewer spectra."""
+    found: set[int] = set()
+    for least, most in UNIT_RATIOS:
+        pairs = [
+            (low, high) for low in counts for high in counts if least <= 10 ** ((high - low) / BINS_PER_DECADE) <= most
+        ]
+        lows, highs = {low for low, _ in pairs}, {high for _, high in pairs}
+        n_low, n_high = (sum(counts[number][1] for number in side) for side in (lows, highs))
+        if n_low <= n_high:
+            found |= lows
+        if n_high <= n_low:
+            found |= highs
+    return found
 
 
-def _within(counts: dict[int, tuple[int, int]], low: float, high: float) -> list[int]:
-    return [row for number, (row, _) in counts.items() if low <= 10 ** (number / BINS_PER_DECADE) <= high]
+def _between(number: int, low: float, high: float) -> bool:
+    return low <= 10 ** (number / BINS_PER_DECADE) <= high
 
 
 def _unknown(

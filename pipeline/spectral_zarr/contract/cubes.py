@@ -14,9 +14,8 @@ from spectral_zarr.contract.schema import CONTINUUM, FLUX, UNCERTAINTY
 GARBAGE_RATIO = 1e6
 GARBAGE_SHARE = 0.01
 SENTINEL_SHARE = 1e-3
-SAMPLE_PIXELS = 16
-SUSPICIOUS_RATIO = 1e3
-"""A row whose largest pixel exceeds the median of a sample by this ratio is measured exactly."""
+SMALL_RATIO = 1e3
+"""A row where half of the pixels are smaller than the largest one by this ratio is measured exactly."""
 
 ONE_GRID_PIXELS = 1e-3
 ROUNDED_PIXELS = 0.01
@@ -35,24 +34,22 @@ class ValueRows:
         Path of the array.
     first_row, n_rows : int
         The block.
-    n_pix : int
-        Pixels of a row.
     n_valid : ndarray of int, shape (n_rows,), optional
-        Wavelengths of each row, when rows have their own.
+        Pixels of each row in front of its padding, when rows have their own wavelengths.
     """
 
-    def __init__(
-        self, array: str, first_row: int, n_rows: int, n_pix: int, n_valid: NDArray[np.int64] | None = None
-    ) -> None:
+    def __init__(self, array: str, first_row: int, n_rows: int, n_valid: NDArray[np.int64] | None = None) -> None:
         self._array = array
         self._first_row = first_row
         self._n_valid = n_valid
-        self._stride = max(1, n_pix // SAMPLE_PIXELS)
         self.low = np.full(n_rows, np.nan)
         self.high = np.full(n_rows, np.nan)
         self._n_finite = np.zeros(n_rows, np.int64)
         self._sentinels: dict[int, NDArray[np.int64]] = {}
-        self._samples: list[NDArray[Any]] = []
+        self._largest = np.zeros(n_rows)
+        self._first_largest = np.full(n_rows, np.nan)
+        self._n_small = np.zeros(n_rows, np.int64)
+        self._n_known = np.zeros(n_rows, np.int64)
         self._beyond = np.zeros(n_rows, np.bool_)
 
     def add(self, first_column: int, values: NDArray[Any]) -> None:
@@ -62,7 +59,7 @@ class ValueRows:
         if self._n_valid is not None:
             self._find_padding(first_column, values)
         if self._array == FLUX:
-            self._samples.append(values[:, (-first_column) % self._stride :: self._stride].copy())
+            self._count_small(values, low, high)
             self._count_sentinels(values, low, high)
 
     def _find_padding(self, first_column: int, values: NDArray[Any]) -> None:
@@ -72,15 +69,29 @@ class ValueRows:
             beyond = np.arange(start, values.shape[1]) >= valid[:, None]
             self._beyond |= (beyond & ~np.isnan(values[:, start:])).any(axis=1)
 
+    def _count_small(self, values: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None:
+        largest = np.fmax(np.abs(low.astype(np.float64)), np.abs(high.astype(np.float64)))
+        self._largest = np.fmax(self._largest, largest)
+        first = np.isnan(self._first_largest) & (largest > 0)
+        self._first_largest[first] = largest[first]
+        # Rounding up keeps every pixel that the ratio itself would count.
+        limit = np.nextafter(_single(self._largest / SMALL_RATIO), np.float32(np.inf))
+        near = np.flatnonzero((low <= limit) & (largest > 0))
+        if near.size:
+            rows = values if near.size == len(values) else values[near]
+            self._n_small[near] += _count(np.abs(rows) <= limit[near, None])
+            self._n_known[near] += _count(~np.isnan(rows))
+
     def _count_sentinels(self, values: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> None:
+        low, high, values = _single(low), _single(high), _single(values)
         found = [
             position for position, sentinel in enumerate(_SENTINELS) if ((low <= sentinel) & (sentinel <= high)).any()
         ]
         if found:
-            self._n_finite += np.isfinite(values).sum(axis=1)
+            self._n_finite += _count(np.isfinite(values))
         for position in found:
             counts = self._sentinels.setdefault(position, np.zeros(len(values), np.int64))
-            counts += np.count_nonzero(values == _SENTINELS[position], axis=1)
+            counts += _count(values == _SENTINELS[position])
 
     @property
     def finite(self) -> bool:
@@ -94,17 +105,18 @@ class ValueRows:
 
     @property
     def suspicious(self) -> NDArray[np.intp]:
-        """Rows of the flux, counted from the first of the block, that `garbage_rows` has to measure."""
-        if not self._samples:
-            return np.zeros(0, np.intp)
-        sample = np.abs(np.concatenate(self._samples, axis=1).astype(np.float64))
-        sample[sample == 0] = np.nan
-        sample.sort(axis=1)
-        known = np.count_nonzero(~np.isnan(sample), axis=1)
-        middle = np.take_along_axis(sample, np.maximum(known - 1, 0)[:, None] // 2, axis=1)[:, 0]
-        largest = np.fmax(np.abs(self.low), np.abs(self.high))
-        few = (known < SAMPLE_PIXELS // 4) & ~np.isnan(largest)
-        return np.flatnonzero((largest > SUSPICIOUS_RATIO * middle) | few)
+        """Rows of the flux, counted from the first of the block, that have to be measured as a whole.
+
+        All that `garbage_rows` or `sentinel_rows` would flag are among them: where more than a hundredth of the
+        pixels exceeds a million medians, half of the pixels lie far below the largest one, and the pixels that
+        were counted here are a superset of those. Chunks without a listed number were not counted for the share
+        of sentinels, which makes it too large here.
+        """
+        small = (self._n_known > 0) & (2 * self._n_small >= self._n_known)
+        # The limit of the first chunk was too low for what came later.
+        late = self._largest > SMALL_RATIO * self._first_largest
+        sentinel = [counts > SENTINEL_SHARE * self._n_finite for counts in self._sentinels.values()]
+        return np.flatnonzero(np.logical_or.reduce([small, late, *sentinel]))
 
     def report(self, offences: Offences, *, whole: bool = True) -> None:
         """Count the offending rows of the block; without all chunks, no row is called empty."""
@@ -115,8 +127,6 @@ class ValueRows:
         if array == FLUX:
             if whole:
                 self._report(offences, "Q-02/empty", ~((self.low < 0) | (self.high > 0)))
-            for counts in self._sentinels.values():
-                self._report(offences, "S-10/sentinel", counts > SENTINEL_SHARE * self._n_finite)
         elif array == UNCERTAINTY:
             self._report(offences, "S-06/not_positive", self.low <= 0)
         elif array == CONTINUUM:
@@ -146,6 +156,32 @@ def garbage_rows(flux: NDArray[Any]) -> NDArray[np.bool_]:
     return found
 
 
+def sentinel_rows(flux: NDArray[Any]) -> NDArray[np.bool_]:
+    """Rows where one listed number takes more than 0.1 % of the finite pixels.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (rows, n_pix)
+
+    Returns
+    -------
+    ndarray of bool, shape (rows,)
+    """
+    most = SENTINEL_SHARE * _count(np.isfinite(flux))
+    single = _single(flux)
+    return np.asarray(np.logical_or.reduce([_count(single == sentinel) > most for sentinel in _SENTINELS]))
+
+
+def _single(values: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32, copy=False)
+
+
+def _count(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    # Several times faster than numpy.count_nonzero along an axis.
+    return np.asarray(np.bitwise_count(np.packbits(flags, axis=1)).sum(axis=1, dtype=np.int64))
+
+
 class WavelengthRows:
     """Rules on wavelengths, one grid a row.
 
@@ -161,9 +197,7 @@ class WavelengthRows:
     Attributes
     ----------
     n_valid : ndarray of int, shape (n_rows,)
-        Wavelengths in front of the padding.
-    one_grid : bool
-        Whether all rows so far are the first row to a thousandth of a pixel.
+        Pixels in front of the padding: up to the last finite wavelength.
     first_sum : float
         Sum of the wavelengths of the first row.
     """
@@ -180,7 +214,8 @@ class WavelengthRows:
         self.longest = np.full(n_rows, np.nan)
         self.n_valid = np.zeros(n_rows, np.int64)
         self.first_sum = 0.0
-        self.one_grid = True
+        self._same = True
+        self._first_offset: float | None = None
 
     def add(self, first_column: int, values: NDArray[Any]) -> None:
         """Take one chunk, shape (n_rows, columns)."""
@@ -188,28 +223,60 @@ class WavelengthRows:
         before = np.isfinite(self._last) if first_column else np.ones(len(values), np.bool_)
         # A comparison with NaN is false, so only two finite neighbours can step back.
         self._disorder |= (values[:, 1:] <= values[:, :-1]).any(axis=1) | (values[:, 0] <= self._last)
-        if not finite.all():
+        if finite.all():
+            self.n_valid[:] = first_column + values.shape[1]
+        else:
+            last = first_column + values.shape[1] - np.argmax(finite[:, ::-1], axis=1)
+            self.n_valid = np.where(finite.any(axis=1), last, self.n_valid)
             self._disorder |= np.isinf(values).any(axis=1)
             self._gap |= (finite[:, 1:] & ~finite[:, :-1]).any(axis=1)
         self._gap |= finite[:, 0] & ~before
         if first_column == 0:
             self._gap |= ~finite[:, 0]
-        self.n_valid += np.count_nonzero(finite, axis=1)
         self.shortest = np.fmin(self.shortest, np.fmin.reduce(values, axis=1))
         self.longest = np.fmax(self.longest, np.fmax.reduce(values, axis=1))
-        if values.dtype == np.float32:
-            steps = np.abs(np.diff(values.astype(np.float64), axis=1))
-            half = np.spacing(np.abs(values[:, 1:])) / 2
-            self._rounded |= (half > ROUNDED_PIXELS * steps).any(axis=1)
+        if values.dtype.kind == "f" and values.dtype.itemsize == 4:
+            steps = np.abs(np.diff(values.astype(np.float64), axis=1, prepend=self._last[:, None]))
+            with np.errstate(invalid="ignore"):
+                self._rounded |= (np.spacing(np.abs(values)) / 2 > ROUNDED_PIXELS * steps).any(axis=1)
         self.first_sum += float(np.nansum(values[0], dtype=np.float64))
-        if self.one_grid:
-            self.one_grid = _same_grid(values)
+        if self._same:
+            with np.errstate(invalid="ignore"):
+                self._same = self._agrees(first_column, values)
         self._last = values[:, -1].astype(np.float64)
+
+    def _agrees(self, first_column: int, values: NDArray[Any]) -> bool:
+        """Whether all rows of a chunk are the first to a thousandth of the step from the pixel before."""
+        first = values[0].astype(np.float64)
+        steps = np.nan_to_num(np.abs(np.diff(first, prepend=self._last[0])), posinf=0.0)
+        tolerance = ONE_GRID_PIXELS * steps
+        if first_column == 0:
+            # There is no pixel before the first one; it is compared when the second is known.
+            self._first_offset = float(np.fmax.reduce(np.abs(values[:, 0] - first[0]), initial=0.0))
+            tolerance[0] = np.inf
+        second = 1 - first_column
+        if self._first_offset is not None and 0 <= second < first.size:
+            if self._first_offset > tolerance[second]:
+                return False
+            self._first_offset = None
+        # The last row of a store whose grids differ is rarely the first one again.
+        return _same(values[-1], first, tolerance) and all(_same(row, first, tolerance) for row in values[1:-1])
+
+    @property
+    def one_grid(self) -> bool:
+        """Whether all rows so far are the first row to a thousandth of a pixel."""
+        return self._same and not self._first_offset
 
     @property
     def first(self) -> FirstGrid:
         """The grid of the first row."""
         return FirstGrid(float(self.shortest[0]), float(self.longest[0]), self.first_sum, int(self.n_valid[0]))
+
+    def forget(self, n_pix: int) -> None:
+        """Say nothing of rows whose wavelengths are not all known."""
+        self.n_valid[:] = n_pix
+        self.shortest[:] = self.longest[:] = np.nan
+        self._same = False
 
     def report(self, offences: Offences) -> None:
         """Count the offending rows of the block."""
@@ -223,16 +290,7 @@ class WavelengthRows:
             offences.add(symptom, self._array, self._first_row + np.flatnonzero(rows))
 
 
-def _same_grid(values: NDArray[Any]) -> bool:
-    first = values[0].astype(np.float64)
-    steps = np.abs(np.gradient(first)) if first.size > 1 else np.zeros(first.size)
-    tolerance = ONE_GRID_PIXELS * np.where(np.isnan(steps), 0.0, steps)
-    if not _agree(values[-1], first, tolerance):
-        return False
-    return all(_agree(row, first, tolerance) for row in values[1:-1])
-
-
-def _agree(row: NDArray[Any], first: NDArray[np.float64], tolerance: NDArray[np.float64]) -> bool:
+def _same(row: NDArray[Any], first: NDArray[np.float64], tolerance: NDArray[np.float64]) -> bool:
     return bool((np.isnan(row) == np.isnan(first)).all() and not (np.abs(row - first) > tolerance).any())
 
 

@@ -113,6 +113,8 @@ class StoreFacts:
         Files and directories that belong neither to Zarr nor to the contract.
     problems : tuple of (str, str)
         Metadata documents that cannot be read, with the reason.
+    unknown : tuple of (str, str)
+        Arrays that the contract does not name and this version cannot describe, with the reason.
     n_spec_expected : int, optional
         Rows that there should be, None when nobody says.
     unfinished_beside : str
@@ -131,6 +133,7 @@ class StoreFacts:
     index_problem: str = ""
     foreign: tuple[str, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
     n_spec_expected: int | None = None
     unfinished_beside: str = ""
     for_reading: bool = False

@@ -12,6 +12,8 @@ BULK_HEADER_NAME = re.compile(
     r"simple|bitpix|naxis\d*|extend|pcount|gcount|tform\d+|tdim\d+|tdisp\d+|tnull\d+|checksum|datasum|comment|history"
     r"|ltm.*|ltv.*|wat\d.*|detsec|datasec|biassec|ccdsec|trimsec|iraf.*|bscale|bzero|prov\d+|ass(on|oc|om)\d+"
     r"|eso_drs_(cal|spe|ccf|blaze|flat|drift)_.*|eso_det_.*|eso_(ada|ocs|cou|gen|log|dome)_.*"
+    r"|eso_ins_(temp|sens|det|opti|lamp|shut|mirr|rot|adc|ads|dpor|piez|sw)\d*_.*|eso_pro_rec\d+_(raw|cal|param)\d+_.*"
+    r"|.*(temp|volt|pres|focus)\d+"
     r")(_\d+)?\Z"
 )
 """Structural cards, provenance series and dense calibration blocks, after sanitising."""

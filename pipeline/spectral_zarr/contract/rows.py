@@ -45,6 +45,11 @@ class Offences:
             reason = min(filter(None, (known.reason, part.reason)), default="")
             self._found[key] = Count(rows, known.number + part.number, reason)
 
+    def drop(self, symptom: str, *, fewer_than: int) -> None:
+        """Forget a symptom wherever it is seen in fewer rows."""
+        kept = {key: count for key, count in self._found.items() if key[0] != symptom or count.number >= fewer_than}
+        self._found = kept
+
     def counted(self) -> Counted:
         """What was counted."""
         return dict(self._found)
@@ -66,7 +71,10 @@ NARROW_SENTINELS = np.array([-99.0, -99.9, 99.0, 99.9, 999.0, 9999.0])
 """Numbers that stand for missing where the quantity cannot have them."""
 
 INTEGER_SENTINELS = np.array([-999, -9999, -99999, -2147483648])
-TEXT_SENTINELS = frozenset({*("-999", "-999.0", "-9999", "-9999.0"), *("NULL", "None", "nan", "NaN", "INDEF", "N/A")})
+_WRITTEN_AS = ("", ".", ".0", ".00", ".000", ".0000", ".00000", ".000000")
+TEXT_SENTINELS = frozenset({"NULL", "None", "nan", "NaN", "INDEF", "N/A"}).union(
+    f"{number}{zeros}" for number in (-999, -9999) for zeros in _WRITTEN_AS
+)
 ID_SENTINELS = frozenset({"0", "-1", *TEXT_SENTINELS})
 
 

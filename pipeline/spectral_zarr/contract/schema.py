@@ -115,3 +115,8 @@ METADATA = (
 INDEX_COLUMNS = ("spec_id", "source_type", "teff", "logg", "feh", "instrument", "simulator", "snr")
 INDEX_TEXT = ("spec_id", "source_type", "instrument", "simulator")
 INDEX_EXTRA = ("flux_type", "date_obs", "gaia_id", "gaia_dr", "ra", "dec", "source_file")
+
+
+def is_named(path: str) -> bool:
+    """Whether the contract gives the array at a path a meaning; parameters and metadata are open sets."""
+    return path in (*REQUIRED_ARRAYS, *CUBES) or path.split("/")[0] in ("params", "metadata")

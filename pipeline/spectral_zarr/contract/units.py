@@ -121,6 +121,11 @@ def wavelength_factor(text: str) -> float | None:
     return _LENGTHS.get(" ".join(_MEDIUM.sub(" ", text.lower()).split()))
 
 
+LONGEST_UNIT = 200
+_ABSURD_POWER = re.compile(r"(?:\*\*|\^)[\s(+-]*\d{4}")
+"""A power of so many digits is computed to the last of them, which takes for ever."""
+
+
 @lru_cache(maxsize=1024)
 def canonical_unit(text: str) -> str | None:
     """Canonical text of a flux unit.
@@ -138,7 +143,7 @@ def canonical_unit(text: str) -> str | None:
         A unit that astropy parses or one of `UNPARSED_UNITS`; None when the text is blank or not understood.
     """
     text = " ".join(text.split())
-    if not text:
+    if not text or _absurd(text):
         return None
     if inner := _IN_PARENTHESES.match(text):
         text = inner["unit"].strip()
@@ -203,10 +208,21 @@ def _astropy_unit(text: str) -> Any:
 
     if text == DIMENSIONLESS:
         return units.dimensionless_unscaled
-    try:
-        return units.Unit(text)
-    except (ValueError, TypeError):
+    if _absurd(text):
         return None
+    try:
+        with warnings.catch_warnings():
+            # What astropy discourages in a store of others is not for the reader of a report.
+            warnings.simplefilter("ignore", units.UnitsWarning)
+            unit = units.Unit(text)
+            unit.decompose()
+            return unit
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _absurd(text: str) -> bool:
+    return len(text) > LONGEST_UNIT or _ABSURD_POWER.search(text) is not None
 
 
 def _split_scale(text: str) -> tuple[float, str]:
@@ -231,7 +247,7 @@ def _parse(text: str) -> str | None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", units.UnitsWarning)
                     unit = units.Unit(candidate, format=format_)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, ArithmeticError):
                 continue
             if isinstance(unit, units.function.FunctionUnitBase) or unit in (units.mag, units.dex):
                 # A logarithm is no flux.

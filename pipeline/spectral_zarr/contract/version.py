@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from spectral_zarr.contract.schema import SCHEMA_VERSION
 
-_VERSION = re.compile(r"(?P<major>\d{1,4})\.(?P<minor>\d{1,4})\Z")
+_VERSION = re.compile(r"(?P<major>0|[1-9][0-9]{0,3})\.(?P<minor>0|[1-9][0-9]{0,3})\Z")
 
 
 class Reading(StrEnum):

@@ -81,6 +81,10 @@ def read_catalog(options: CatalogOptions) -> Catalog:
     missing = {name: np.isnan(values) for name, values in params.items()}
     for name, values in params.items():
         values[param_sentinels(name, values, missing) | np.isinf(values)] = np.nan
+    for name, values in params.items():
+        if name.startswith("e_") and name[2:] in params:
+            # An error of zero beside a missing value is missing too.
+            values[(values <= 0) & np.isnan(params[name[2:]])] = np.nan
     return Catalog(path.name, sha256, keys, params)
 
 

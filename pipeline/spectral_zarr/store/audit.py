@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from spectral_zarr.contract.facts import ArrayFacts, IndexFacts, StoreFacts
+from spectral_zarr.contract.schema import is_named
 from spectral_zarr.errors import UsageError
 from spectral_zarr.store.chunk_reader import read_regular
 from spectral_zarr.store.columns import INDEX
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
 FORMAT_3 = "zarr.json"
 FORMAT_2 = (".zgroup", ".zarray", ".zattrs", ".zmetadata")
 DEEPEST = 8
-MOST_DOCUMENT_BYTES = 256 << 20
+MOST_DOCUMENT_BYTES = 64 << 20
+
+ZARR_PART, INDEX_PART = "zarr", "index"
+FATAL_PARTS = (INDEX_PART, ZARR_PART)
+"""Parts of the structure whose reading, by libraries, may end the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,15 @@ class Structure:
     layouts : mapping
         How the chunks of each array are stored, by path.
     chunk_rows : mapping
-        Indices along the first axis of the chunks that have files, sorted, by path of a two-dimensional array.
+        Indices along the first axis of the chunks that have files, sorted, by path of an array of one or two axes.
+    documents : tuple of str
+        Paths of the metadata documents.
     """
 
     facts: StoreFacts
     layouts: Mapping[str, ArrayLayout]
     chunk_rows: Mapping[str, tuple[int, ...]]
+    documents: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -53,6 +62,7 @@ class _Found:
     chunk_rows: dict[str, tuple[int, ...]] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    unknown: list[tuple[str, str]] = field(default_factory=list)
     documents: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,7 +82,13 @@ def open_group(path: Path) -> zarr.Group:
         raise UsageError(f"not a Zarr store: {error}", path=str(path)) from error
 
 
-def read_structure(path: Path, *, n_spec_expected: int | None = None, for_reading: bool = False) -> Structure:
+def read_structure(
+    path: Path,
+    *,
+    n_spec_expected: int | None = None,
+    for_reading: bool = False,
+    fatal: Mapping[str, str] = MappingProxyType({}),
+) -> Structure:
     """Read all documents of a store.
 
     Parameters
@@ -83,6 +99,8 @@ def read_structure(path: Path, *, n_spec_expected: int | None = None, for_readin
         Number of spectra that there should be; the root attribute ``n_accepted`` by default.
     for_reading : bool
         Whether the question is if readers may use the store.
+    fatal : mapping of str to str
+        Which of `FATAL_PARTS` are not read again, and how the process ended that read them.
 
     Raises
     ------
@@ -94,15 +112,20 @@ def read_structure(path: Path, *, n_spec_expected: int | None = None, for_readin
     names = set(os.listdir(path))  # noqa: PTH208 (names, not paths)
     if FORMAT_3 not in names and not names & set(FORMAT_2):
         raise UsageError("not a Zarr store: it has neither zarr.json nor .zgroup", path=str(path))
-    zarr_format = 3 if FORMAT_3 in names else 2
+    zarr_format: Literal[2, 3] = 3 if FORMAT_3 in names else 2
     found = _Found()
     _walk(path, "", zarr_format, found, 0)
     root = found.groups.pop("", {})
     if not found.problems:
         found.problems += _stale(found.documents, zarr_format)
-    if not found.problems and (problem := _zarr_problem(path)) is not None:
+    if ZARR_PART in fatal:
+        found.problems.append(("root", f"opening it ended the process: {fatal[ZARR_PART]}"))
+    elif not found.problems and (problem := _zarr_problem(path, zarr_format, found)) is not None:
         found.problems.append(("root", problem))
-    index, index_problem = _index_facts(path / INDEX)
+    if INDEX_PART in fatal:
+        index, index_problem = None, f"reading it ended the process: {fatal[INDEX_PART]}"
+    else:
+        index, index_problem = _index_facts(path / INDEX)
     accepted = root.get("n_accepted")
     if n_spec_expected is None and isinstance(accepted, int) and not isinstance(accepted, bool):
         n_spec_expected = accepted
@@ -118,11 +141,12 @@ def read_structure(path: Path, *, n_spec_expected: int | None = None, for_readin
         index_problem=index_problem,
         foreign=tuple(sorted(found.foreign)),
         problems=tuple(found.problems),
+        unknown=tuple(found.unknown),
         n_spec_expected=n_spec_expected,
         unfinished_beside=tmp.name if path.suffix == ".zarr" and tmp.exists() else "",
         for_reading=for_reading,
     )
-    return Structure(facts, found.layouts, found.chunk_rows)
+    return Structure(facts, found.layouts, found.chunk_rows, tuple(sorted(found.documents)))
 
 
 def _walk(directory: Path, path: str, zarr_format: int, found: _Found, depth: int) -> None:
@@ -155,10 +179,20 @@ def _walk(directory: Path, path: str, zarr_format: int, found: _Found, depth: in
         attributes = {}
     found.groups[path] = attributes
     for entry in listed:
+        if prefix + entry.name == INDEX:
+            continue
         if entry.is_dir(follow_symlinks=False) and depth < DEEPEST:
             _walk(directory / entry.name, prefix + entry.name, zarr_format, found, depth + 1)
-        elif not _is_document(entry.name) and prefix + entry.name != INDEX:
+        elif entry.name not in _documents_of(zarr_format):
             found.foreign.append(prefix + entry.name)
+    if unread or FORMAT_3 in documents or ".zgroup" in documents:
+        return
+    if any(name.startswith(prefix) for name in (*found.arrays, *found.groups) if name != path):
+        name = FORMAT_3 if zarr_format == 3 else ".zgroup"
+        found.problems.append((path or "root", f"there is no {name}: Zarr does not see the group"))
+    else:
+        del found.groups[path]
+        found.foreign = [*(name for name in found.foreign if not name.startswith(prefix)), path]
 
 
 def _array(
@@ -170,7 +204,7 @@ def _array(
         else:
             layout, attributes = array_of_format_2(path, documents[".zarray"], documents.get(".zattrs", {}))
     except DocumentProblem as problem:
-        found.problems.append((path, str(problem)))
+        (found.problems if is_named(path) else found.unknown).append((path, str(problem)))
         return
     found.layouts[path] = layout
     found.arrays[path] = ArrayFacts(
@@ -184,9 +218,9 @@ def _array(
         typesize=layout.typesize,
         unreadable=layout.refused,
     )
-    rows, stray = _chunk_rows(directory, layout, names)
+    rows, stray = _chunk_rows(directory, layout, names - set(_documents_of(zarr_format)))
     found.foreign += [f"{path}/{name}" for name in stray]
-    if len(layout.shape) == 2:
+    if len(layout.shape) in (1, 2):
         found.chunk_rows[path] = rows
 
 
@@ -198,7 +232,7 @@ def _chunk_rows(directory: Path, layout: ArrayLayout, names: set[str]) -> tuple[
     if nested and layout.prefix in names and (directory / layout.prefix).is_dir():
         chunk_names = {f"{layout.prefix}/{name}" for name in os.listdir(directory / layout.prefix)}  # noqa: PTH208
     else:
-        chunk_names = {name for name in names if not _is_document(name) and not (nested and name == layout.prefix)}
+        chunk_names = {name for name in names if not (nested and name == layout.prefix)}
     for name in chunk_names:
         parts = name.split(layout.separator)
         if layout.prefix and parts[0] == layout.prefix:
@@ -219,13 +253,12 @@ def _document(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_DOCUMENT_BYTES:
             raise DocumentProblem(f"{path.name} is too large for a document")
-        return json.loads(read_regular(path))
+        document = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DocumentProblem(f"{path.name}: {error}") from None
-
-
-def _is_document(name: str) -> bool:
-    return name == FORMAT_3 or name in FORMAT_2
+    if not isinstance(document, dict):
+        raise DocumentProblem(f"{path.name} is not a mapping")
+    return document
 
 
 def _documents_of(zarr_format: int) -> tuple[str, ...]:
@@ -255,18 +288,22 @@ def _stale(documents: dict[str, Any], zarr_format: int) -> Iterator[tuple[str, s
 def _same_document(one: Any, other: Any) -> bool:
     if not isinstance(one, dict) or not isinstance(other, dict):
         return False
-    common = (one.keys() & other.keys()) - {"consolidated_metadata"}
-    return all(json.dumps(one[key], sort_keys=True) == json.dumps(other[key], sort_keys=True) for key in common)
+    keys = (one.keys() | other.keys()) - {"consolidated_metadata"}
+    return all(json.dumps(one.get(key), sort_keys=True) == json.dumps(other.get(key), sort_keys=True) for key in keys)
 
 
-def _zarr_problem(path: Path) -> str | None:
+def _zarr_problem(path: Path, zarr_format: Literal[2, 3], found: _Found) -> str | None:
     import zarr
 
     try:
         with warnings.catch_warnings():
-            # index.parquet is part of the contract and unknown to zarr-python.
             warnings.simplefilter("ignore")
-            sum(1 for _ in zarr.open_group(str(path), mode="r").members(max_depth=None))
+            # Only the documents that were read are opened: with the format left to zarr-python, it would open those of
+            # the other one as well, and its own walk follows symbolic links in circles.
+            zarr.open_group(str(path), mode="r", zarr_format=zarr_format)
+            root = zarr.open_group(str(path), mode="r", zarr_format=zarr_format, use_consolidated=False)
+            for member in (*found.groups, *found.arrays):
+                root[member]
     except Exception as error:
         # Whatever it raises, readers of the store meet it too.
         return f"zarr-python cannot open it: {type(error).__name__}: {error}"
@@ -276,6 +313,8 @@ def _zarr_problem(path: Path) -> str | None:
 def _index_facts(path: Path) -> tuple[IndexFacts | None, str]:
     if path.is_dir():
         return None, "a directory; write one file"
+    if path.exists() and not path.is_file():
+        return None, "not a regular file"
     try:
         parquet = pa.parquet.ParquetFile(path)
         groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]

@@ -7,7 +7,8 @@ import os
 import stat
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,14 @@ DAMAGED = "Z-03/damaged"
 NOT_AS_WRITTEN = "Q-06/damaged"
 UNDECODABLE = "M-06/undecodable"
 
+FEW_CHUNKS = 64
+"""Chunks that are looked for one by one, which takes no longer than listing their directory."""
+
+MOST_FILE_BYTES = 9 << 28
+"""Two gibibytes, the limit of Blosc, and room for what surrounds them."""
+
 _ABSENT = 2**64 - 1
+_PIECE_BYTES = 1 << 20
 
 
 class ChunkProblem(Exception):
@@ -39,13 +47,16 @@ class ChunkProblem(Exception):
         Symptom of the contract.
     key : str
         Path of the chunk inside the directory of the array.
+    offset : int
+        Row at fault, counted from the first of the chunk.
     """
 
-    def __init__(self, symptom: str, key: str, reason: str) -> None:
+    def __init__(self, symptom: str, key: str, reason: str, offset: int = 0) -> None:
         super().__init__(reason)
         self.symptom = symptom
         self.key = key
         self.reason = reason
+        self.offset = offset
 
 
 class ArrayReader:
@@ -95,6 +106,19 @@ class ArrayReader:
         self.nbytes += values.nbytes
         return values[self._clip(indices)]
 
+    def present(self, indices: range) -> Iterable[int]:
+        """Those of many chunks along one axis that have a file; all of them when there are few, or receipts."""
+        if len(indices) <= FEW_CHUNKS or self._receipts is not None:
+            return indices
+        layout = self._layout
+        nested = bool(layout.prefix) and layout.separator == "/"
+        try:
+            names = os.listdir(self._directory / layout.prefix if nested else self._directory)  # noqa: PTH208 (names)
+        except OSError:
+            return []
+        numbers = (name if nested else name.removeprefix(f"{layout.prefix}.") for name in names)
+        return sorted(int(number) for number in numbers if number.isdecimal() and int(number) in indices)
+
     def texts(self, index: int) -> list[str] | None:
         """Values of a chunk of a (N_spec,) text array, clipped to the array; None when its file is missing."""
         key = self._layout.key(index)
@@ -105,13 +129,19 @@ class ArrayReader:
         if self._layout.text == "fixed":
             return _texts(key, self._decode(key, payload, (index,))[length])
         if not self._layout.plain:
-            return [str(value) for value in self._decode(key, payload, (index,))[length].tolist()]
-        if (problem := frame_problem(payload, None)) is not None:
+            return _texts(key, self._decode(key, payload, (index,))[length])
+        if (problem := frame_problem(payload, None, codec=self._layout.codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
-        values = self._variable(key, blosc.Blosc().decode(payload))
-        if len(values) < length.stop:
-            raise ChunkProblem(DAMAGED, key, f"{len(values)} texts instead of {self._layout.chunks[0]}")
-        return values[length]
+        try:
+            decoded = blosc.Blosc().decode(payload)
+        except Exception as error:
+            # A decoder may raise anything on damaged bytes.
+            raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
+        # The decoder makes room for as many texts as the chunk promises.
+        count = int.from_bytes(decoded[:4], "little")
+        if len(decoded) < 4 or not length.stop <= count <= self._layout.chunks[0]:
+            raise ChunkProblem(DAMAGED, key, f"{count} texts instead of {self._layout.chunks[0]}")
+        return self._variable(key, decoded)[length]
 
     def _clip(self, indices: tuple[int, ...]) -> tuple[slice, ...]:
         triples = zip(self._layout.shape, self._layout.chunks, indices, strict=True)
@@ -153,9 +183,9 @@ class ArrayReader:
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
 
     def _frame(self, key: str, payload: bytes, shape: tuple[int, ...]) -> NDArray[Any]:
-        dtype = np.dtype(self._layout.dtype)
+        dtype, codec = np.dtype(self._layout.dtype), self._layout.codec
         values = _buffer(math.prod(shape) * dtype.itemsize).view(dtype)
-        if (problem := frame_problem(payload, values.nbytes)) is not None:
+        if (problem := frame_problem(payload, values.nbytes, itemsize=dtype.itemsize, codec=codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
         blosc.Blosc().decode(payload, values)
         return values.reshape(shape, order=self._layout.order)
@@ -186,7 +216,8 @@ class ArrayReader:
         if self._array is None:
             import zarr
 
-            self._array = zarr.open_array(str(self._directory), mode="r")
+            # Left to itself, zarr-python opens the documents of the other format as well, which nobody has checked.
+            self._array = zarr.open_array(str(self._directory), mode="r", zarr_format=self._layout.zarr_format)
         places = zip(indices, self._layout.chunks, strict=True)
         return np.asarray(self._array[tuple(slice(i * chunk, (i + 1) * chunk) for i, chunk in places)])
 
@@ -196,10 +227,24 @@ class ArrayReader:
         except UnicodeDecodeError:
             raw = VLenBytes().decode(decoded)
             bad = next(i for i, value in enumerate(raw) if not _is_utf8(value))
-            raise ChunkProblem(UNDECODABLE, key, f"value {bad} of the chunk: {bytes(raw[bad])[:40]!r}") from None
+            raise ChunkProblem(UNDECODABLE, key, repr(bytes(raw[bad])[:40]), bad) from None
         except Exception as error:
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
         return values
+
+
+def file_problem(path: Path, receipt: ChunkReceipt) -> str | None:
+    """Why a file of any size is not what its receipt says, None when it is."""
+    size = crc = 0
+    try:
+        with _regular(path) as file:
+            while piece := file.read(_PIECE_BYTES):
+                size, crc = size + len(piece), google_crc32c.extend(crc, piece)
+    except OSError as error:
+        return "the file that was written is missing" if isinstance(error, FileNotFoundError) else str(error)
+    if size != receipt.size:
+        return f"{size} bytes instead of {receipt.size}"
+    return None if crc == receipt.crc32c else "the checksum differs"
 
 
 def receipt_problem(payload: bytes | None, receipt: ChunkReceipt) -> str | None:
@@ -219,13 +264,21 @@ def read_regular(path: Path) -> bytes:
     Raises
     ------
     OSError
-        When the file cannot be read or is not a regular one.
+        When the file cannot be read, is not a regular one, or is larger than any chunk can be.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor, not a path)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("not a regular file")
+    with _regular(path) as file:
+        if os.fstat(file.fileno()).st_size > MOST_FILE_BYTES:
+            raise OSError("larger than any chunk can be")
         return file.readall()
+
+
+def _regular(path: Path) -> FileIO:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = FileIO(descriptor)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise OSError("not a regular file")
+    return file
 
 
 _OWN = threading.local()
@@ -245,11 +298,13 @@ def _texts(key: str, values: NDArray[Any]) -> list[str]:
             return [str(value) for value in values.tolist()]
         except ValueError as error:
             raise ChunkProblem(UNDECODABLE, key, str(error)) from None
+    if values.dtype.kind != "S" and not all(isinstance(value, bytes) for value in values.tolist()):
+        return [str(value) for value in values.tolist()]
     try:
         return [value.decode() for value in values.tolist()]
     except UnicodeDecodeError:
         bad = next(i for i, value in enumerate(values.tolist()) if not _is_utf8(value))
-        raise ChunkProblem(UNDECODABLE, key, f"value {bad} of the chunk: {values[bad][:40]!r}") from None
+        raise ChunkProblem(UNDECODABLE, key, repr(bytes(values[bad])[:40]), bad) from None
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 import psutil
 
 from spectral_zarr.errors import StagingBusy, TargetExists
-from spectral_zarr.store.fsops import create_exclusive, remove_aside, sync_directory, translated
+from spectral_zarr.store.fsops import create_exclusive, remove_aside, remove_leftovers, sync_directory, translated
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record, write_record
 
@@ -71,10 +71,12 @@ def take_claim(paths: BuildPaths, claim: Claim, *, resume: bool) -> None:
         message = "it was not made by this tool, or its build directory is gone; remove it by hand"
         raise StagingBusy(message, path=str(paths.tmp))
     if not paths.tmp.exists():
-        create_exclusive(paths.tmp)
         if interrupted:
-            # Receipts of a store that was deleted prove nothing.
+            # Receipts of a store that was deleted prove nothing; with them, an empty one would pass for filled.
             remove_aside(paths.receipts)
+        create_exclusive(paths.tmp)
+        for path in (paths.tmp, paths.receipts):
+            remove_leftovers(path)
     with translated(paths.build):
         for directory in (paths.build, paths.staged, paths.receipts):
             directory.mkdir(exist_ok=True)
@@ -131,8 +133,9 @@ def abort_build(paths: BuildPaths) -> bool:
     if claim.state == "building" and owner_lives(claim):
         message = f"process {claim.pid} on {claim.host} is building this store; stop it first"
         raise StagingBusy(message, path=str(paths.tmp))
-    remove_aside(paths.tmp)
-    remove_aside(paths.build)
+    for path in (paths.tmp, paths.build):
+        remove_leftovers(path)
+        remove_aside(path)
     return True
 
 

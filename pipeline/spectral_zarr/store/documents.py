@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +26,12 @@ _SAFE_CODECS = frozenset(
     }
 )
 """Codecs that compute; pickle, which runs what the store says, is not among them."""
+
+
+LONGEST_ROW = 65_536
+"""Chunks side by side: a row of more was cut by a damaged number, and looking for all of them would take hours."""
+
+_LONGEST_AXIS = 2**63 - 1
 
 
 class DocumentProblem(ValueError):
@@ -88,7 +95,7 @@ class ArrayLayout:
     """
 
     path: str
-    zarr_format: int
+    zarr_format: Literal[2, 3]
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     inner: tuple[int, ...] | None
@@ -113,6 +120,11 @@ class ArrayLayout:
     def itemsize(self) -> int:
         """Bytes of one value; text of variable length counts as 16."""
         return np.dtype(self.dtype).itemsize if self.dtype else 16
+
+    @property
+    def fill_text(self) -> str:
+        """Value of missing chunks of text."""
+        return self.fill.decode() if isinstance(self.fill, bytes) else str(self.fill)
 
     @property
     def is_number(self) -> bool:
@@ -140,25 +152,24 @@ def array_of_format_3(path: str, document: Any) -> tuple[ArrayLayout, dict[str, 
         raise DocumentProblem(str(error)) from None
     if found.chunk_grid.name != "regular":
         raise DocumentProblem(f"a chunk grid called {found.chunk_grid.name}")
-    codecs = [codec if isinstance(codec, _Named) else _Named(codec) for codec in found.codecs]
+    codecs = _codecs(found.codecs)
     inner, outer = None, [codec.name for codec in codecs]
-    index_codecs: list[Any] = []
+    index_codecs: list[str] = []
     if outer == ["sharding_indexed"]:
         shard = codecs[0].configuration
         inner = _lengths(shard.get("chunk_shape"), len(found.shape))
         if any(length % part for length, part in zip(chunks, inner, strict=True)):
             raise DocumentProblem(f"inner chunks {inner} do not divide shards {chunks}")
-        index_codecs = [one.get("name") if isinstance(one, dict) else one for one in shard.get("index_codecs", [])]
-        try:
-            codecs = [msgspec.convert(one, _Named) for one in shard.get("codecs", [])]
-        except msgspec.ValidationError as error:
-            raise DocumentProblem(str(error)) from None
-        outer += [codec.name for codec in codecs]
+        codecs = _codecs(shard.get("codecs", []))
+        index_codecs = [codec.name for codec in _codecs(shard.get("index_codecs", []))]
+        outer += [codec.name for codec in codecs] + index_codecs
     names = [codec.name for codec in codecs]
     big = any(codec.name == "bytes" and codec.configuration.get("endian") == "big" for codec in codecs)
     dtype, kind, text = _type_of_format_3(found.data_type, big=big)
     blosc = next((codec.configuration for codec in codecs if codec.name == "blosc"), None)
-    shard_plain = inner is None or (index_codecs == ["bytes", "crc32c"] and _index_at_end(found.codecs))
+    shard_plain = inner is None or (
+        text != "variable" and index_codecs == ["bytes", "crc32c"] and _index_at_end(found.codecs)
+    )
     encoding = found.chunk_key_encoding
     default = encoding.name == "default"
     if encoding.name not in ("default", "v2"):
@@ -178,8 +189,8 @@ def array_of_format_3(path: str, document: Any) -> tuple[ArrayLayout, dict[str, 
         typesize=blosc.get("typesize") if blosc is not None else None,
         plain=names == [("vlen-utf8" if text == "variable" else "bytes"), "blosc"] and shard_plain,
         prefix="c" if default else "",
-        separator=str(encoding.configuration.get("separator", "/" if default else ".")),
-        refused=_refusal(outer, chunks, dtype),
+        separator=_separator(encoding.configuration.get("separator", "/" if default else ".")),
+        refused=_refusal(outer, found.shape, chunks, dtype),
     ), found.attributes
 
 
@@ -220,7 +231,7 @@ def array_of_format_2(path: str, document: Any, attributes: Any) -> tuple[ArrayL
         plain=compressor == "blosc" and filters == (["vlen-utf8"] if variable else []),
         prefix="",
         separator=found.dimension_separator,
-        refused=_refusal(names, chunks, "" if variable else found.dtype),
+        refused=_refusal(names, found.shape, chunks, "" if variable else found.dtype),
     ), attributes
 
 
@@ -229,14 +240,14 @@ def _type_of_format_3(data_type: str | _Named, *, big: bool) -> tuple[str, str, 
     length = 0 if isinstance(data_type, str) else data_type.configuration.get("length_bytes", 0)
     if name in ("string", "variable_length_utf8"):
         return "", TEXT, "variable"
-    if isinstance(length, int) and length > 0:
+    if isinstance(length, int) and 0 < length <= BLOSC_LIMIT_BYTES:
         if name == "fixed_length_utf32":
             return f"{'>' if big else '<'}U{length // 4}", TEXT, "fixed"
         if name == "null_terminated_bytes":
             return f"|S{length}", TEXT, "fixed"
     try:
         dtype = np.dtype(name)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         raise DocumentProblem(f"the data type {name}") from None
     if dtype.kind not in "biufc":
         raise DocumentProblem(f"the data type {name}")
@@ -257,19 +268,39 @@ def _index_at_end(codecs: list[str | _Named]) -> bool:
     return isinstance(shard, _Named) and shard.configuration.get("index_location", "end") == "end"
 
 
-def _refusal(names: list[str], chunks: tuple[int, ...], dtype: str) -> str:
+def _codecs(listed: Any) -> list[_Named]:
+    try:
+        found = msgspec.convert(listed, list[str | _Named])
+    except msgspec.ValidationError as error:
+        raise DocumentProblem(str(error)) from None
+    return [codec if isinstance(codec, _Named) else _Named(codec) for codec in found]
+
+
+def _separator(value: Any) -> str:
+    if value not in (".", "/"):
+        raise DocumentProblem(f"chunk keys with {value!r} in between")
+    return str(value)
+
+
+def _refusal(names: list[str], shape: list[int], chunks: tuple[int, ...], dtype: str) -> str:
     unknown = [name for name in names if name.removeprefix("numcodecs.") not in _SAFE_CODECS]
     if unknown:
         return f"the codec {', '.join(unknown)} is not decoded: it is unknown, or can run code from the store"
-    nbytes = math.prod(chunks) * (np.dtype(dtype).itemsize if dtype else 1)
-    return f"one chunk of {nbytes} bytes is too large to be decoded" if nbytes > BLOSC_LIMIT_BYTES else ""
+    if names.count("sharding_indexed") > 1:
+        return "shards inside shards are not decoded"
+    # A text of variable length takes at least the four bytes that say how long it is.
+    nbytes = math.prod(chunks) * (np.dtype(dtype).itemsize if dtype else 4)
+    if nbytes > BLOSC_LIMIT_BYTES:
+        return f"one chunk of {nbytes} bytes is too large to be decoded"
+    beside = math.prod(-(-length // chunk) for length, chunk in zip(shape[1:], chunks[1:], strict=True))
+    return f"{beside} chunks side by side are too many to be read" if beside > LONGEST_ROW else ""
 
 
 def _lengths(values: Any, ndim: int, *, least: int = 1) -> tuple[int, ...]:
     if not isinstance(values, list) or len(values) != ndim:
-        raise DocumentProblem(f"chunks {values} for {ndim} dimensions")
-    if not all(isinstance(value, int) and not isinstance(value, bool) and value >= least for value in values):
-        raise DocumentProblem(f"lengths {values}")
+        raise DocumentProblem(f"chunks that are not {ndim} lengths")
+    if not all(type(value) is int and least <= value <= _LONGEST_AXIS for value in values):
+        raise DocumentProblem("lengths that no axis can have")
     return tuple(values)
 
 
@@ -277,9 +308,17 @@ def _fill(value: Any, dtype: str) -> Any:
     if not dtype:
         return value if isinstance(value, str) else ""
     kind = np.dtype(dtype)
-    if kind.kind in "SU" or value is None:
+    if kind.kind in "SU":
+        return _text_fill(value, kind)
+    if kind.kind not in "fiubc":
+        # Dates and records are not decoded here.
+        return None
+    if value is None:
         return kind.type()
     try:
+        if kind.kind == "c" and isinstance(value, list):
+            real, imaginary = (_fill(part, f"f{kind.itemsize // 2}") for part in value)
+            return complex(real, imaginary)
         if isinstance(value, str) and value.startswith("0x"):
             bits = int(value, 16).to_bytes(kind.itemsize, "little")
             return np.frombuffer(bits, kind.newbyteorder("<"))[0].item()
@@ -287,3 +326,16 @@ def _fill(value: Any, dtype: str) -> Any:
         return kind.type(special.get(value, value) if isinstance(value, str) else value).item()
     except (TypeError, ValueError, OverflowError) as error:
         raise DocumentProblem(f"the fill value {value!r}: {error}") from None
+
+
+def _text_fill(value: Any, kind: np.dtype[Any]) -> str | bytes:
+    # Bytes are written as base64 in both formats; 0 and null stand for an empty text.
+    text = value if isinstance(value, str) else ""
+    if kind.kind == "U":
+        return text
+    try:
+        filling = base64.b64decode(text, validate=True).rstrip(b"\0")
+        filling.decode()
+    except ValueError as error:
+        raise DocumentProblem(f"the fill value {value!r}: {error}") from None
+    return filling

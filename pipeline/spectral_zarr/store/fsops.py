@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import uuid
@@ -13,6 +14,7 @@ from pathlib import Path
 from spectral_zarr.errors import DiskFull, EnvironmentFault, StagingBusy, TargetExists
 from spectral_zarr.store.paths import PARTIAL
 
+_TRASH = ".trash-"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -120,13 +122,19 @@ def rename_new(source: Path, target: Path) -> None:
 
 def remove_aside(path: Path) -> None:
     """Remove a directory tree after renaming it, so that no writer finds it and a half-removed tree has no meaning."""
-    aside = path.with_name(f"{path.name}.trash-{uuid.uuid4().hex[:8]}")
+    aside = path.with_name(f"{path.name}{_TRASH}{uuid.uuid4().hex[:8]}")
     with translated(path):
         try:
             path.rename(aside)
         except FileNotFoundError:
             return
         shutil.rmtree(aside)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what `remove_aside` left of this path when it was killed."""
+    for aside in path.parent.glob(f"{glob.escape(path.name)}{_TRASH}*"):
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def free_bytes(path: Path) -> int:

@@ -53,8 +53,9 @@ class IndexColumns:
                 columns = {name: _column(batch.column(name)) for name in self._names}
                 yield start, columns
                 start += batch.num_rows
-        except (OSError, ValueError, pa.ArrowException) as error:
-            self.problem = str(error)
+        except Exception as error:
+            # A decoder may raise anything on damaged bytes.
+            self.problem = f"{type(error).__name__}: {error}"
 
 
 def differing_rows(column: IndexColumn, stored: list[str] | NDArray[Any]) -> NDArray[np.intp]:

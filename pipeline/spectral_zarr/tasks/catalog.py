@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spectral_zarr.config import CatalogOptions
 from spectral_zarr.contract import schema
+from spectral_zarr.contract.columns import FEWEST_HOT_SENTINELS, HOT_SENTINEL
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import BadCatalog
 from spectral_zarr.model import CatalogPlan
@@ -88,7 +89,12 @@ def plan_catalog(
         message = f"no spectrum has a row: {field} is for example '{example}', {options.key} '{_first(catalog.keys)}'"
         raise BadCatalog(message, path=options.file)
     _refuse_repeated(catalog, wanted, options)
-    rows = np.unique(place.filter(matched).to_numpy())
+    places = place.filter(matched).to_numpy()
+    rows = np.unique(places)
+    hot = catalog.params.get("teff", np.empty(0)) == HOT_SENTINEL
+    if hot.any() and np.count_nonzero(hot[places]) >= FEWEST_HOT_SENTINELS:
+        for name in {"teff", "e_teff"} & catalog.params.keys():
+            catalog.params[name][hot] = np.nan
     params = {name: values[rows] for name, values in catalog.params.items()}
     params = {name: values for name, values in params.items() if np.isfinite(values).any()}
     kept = pa.table([catalog.keys.take(pa.array(rows)), *map(numbers, params.values())], names=[KEY, *params])

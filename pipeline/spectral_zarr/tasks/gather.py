@@ -3,26 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from spectral_zarr.contract import schema
-from spectral_zarr.contract.columns import Centres, check_centres, merge_centres
+from spectral_zarr.contract.columns import Centres, check_centres, check_repeated, merge_centres
 from spectral_zarr.contract.cubes import FirstGrid
 from spectral_zarr.contract.facts import RowFacts
-from spectral_zarr.contract.rows import Counted, Offences
-from spectral_zarr.contract.rules.layout import MOST_SPECTRA
+from spectral_zarr.contract.rows import FIRST_ROWS, Counted, Offences
+from spectral_zarr.contract.rules.layout import MOST_PIXELS, MOST_SPECTRA
 from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.store.audit import Structure
-from spectral_zarr.store.documents import TEXT, ArrayLayout
+from spectral_zarr.store.documents import LONGEST_ROW, TEXT, ArrayLayout
+from spectral_zarr.store.proof import proof_of
 from spectral_zarr.tasks.scan import SCAN_BYTES, RowsScan, RowsTask, unpack
-from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask, RestTask, identifiers_of, repeated
+from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask, RepeatedTask, RestTask, equal_hashes
 
 _INDEXED = {
     **{name: f"metadata/{name}" for name in ("spec_id", "source_type", "instrument", "simulator", "snr")},
     **{name: f"params/{name}" for name in ("teff", "logg", "feh")},
 }
+
+
+LONGEST_BLOCK = 1 << 22
+"""Rows of a block of columns, however long their chunks say they are."""
+
+
+class _PerRow:
+    """A value for each row, held for blocks of which something is known; it is zero elsewhere."""
+
+    def __init__(self, step: int, dtype: DTypeLike) -> None:
+        self._step = step
+        self._dtype = np.dtype(dtype)
+        self._held: dict[int, NDArray[Any]] = {}
+
+    def put(self, start: int, values: NDArray[Any]) -> None:
+        stop = start + len(values)
+        for block in range(start // self._step, -(-stop // self._step)):
+            first = block * self._step
+            held = self._held.setdefault(block, np.zeros(self._step, self._dtype))
+            low, high = max(start, first), min(stop, first + self._step)
+            held[low - first : high - first] = values[low - start : high - start]
+
+    def get(self, start: int, stop: int) -> NDArray[Any]:
+        """Values of rows of one block."""
+        block = start // self._step
+        held = self._held.get(block)
+        return (
+            np.zeros(stop - start, self._dtype) if held is None else held[start - block * self._step :][: stop - start]
+        )
 
 
 class Gathering:
@@ -48,7 +81,7 @@ class Gathering:
         self._structure = structure
         self._proof = proof
         facts = structure.facts
-        sane = 0 < facts.n_spec <= MOST_SPECTRA and 0 < facts.n_pix <= MOST_SPECTRA
+        sane = 0 < facts.n_spec <= MOST_SPECTRA and 0 < facts.n_pix <= MOST_PIXELS
         self.n_spec, self._n_pix = (facts.n_spec, facts.n_pix) if sane else (0, 0)
         self._cubes = _cubes(structure, self.n_spec, self._n_pix)
         self._columns = _columns(structure, self.n_spec)
@@ -63,10 +96,10 @@ class Gathering:
         self._centres: Centres = {}
         self._identifiers: dict[int, bytes] = {}
         self.nbytes = 0
-        length = self.n_spec if self._columns else 0
-        self._continuum = np.zeros(length, np.bool_)
-        self._garbage = np.zeros(length, np.bool_)
-        self._middle = np.full(length if self._ragged else 0, np.nan, "<f4")
+        self._step = min(LONGEST_BLOCK, max([schema.ARRAYS_1D_CHUNK, *(one.chunks[0] for one in self._columns)]))
+        self._continuum, self._no_continuum, self._garbage = (_PerRow(self._step, np.bool_) for _ in range(3))
+        self._middle = _PerRow(self._step, "<f4")
+        self._alike: dict[int, int] = {}
 
     @property
     def _ragged(self) -> bool:
@@ -79,27 +112,30 @@ class Gathering:
         first = next((layout for layout in self._cubes if layout.path == schema.FLUX), self._cubes[0])
         length = first.chunks[0]
         step = max(1, SCAN_BYTES // max(1, length * first.shape[1] * first.itemsize))
-        start = stop = 0
-        for index in range(-(-self.n_spec // length)) if self._proof else self._with_files(length):
-            if index != stop or index - start >= step:
-                yield from self._task(start * length, stop * length)
-                self._skip(stop * length, index * length)
-                start = index
-            stop = index + 1
-        yield from self._task(start * length, min(stop * length, self.n_spec))
-        self._skip(stop * length, self.n_spec)
+        done = 0
+        for rows in self._with_files(self._cubes, length):
+            self._skip(done, rows.start)
+            for start in range(rows.start, rows.stop, step * length):
+                stop = min(start + step * length, rows.stop)
+                yield RowsTask(self._store, start, stop, self._cubes, self._factor, self._proof)
+            done = rows.stop
+        self._skip(done, self.n_spec)
 
-    def _with_files(self, length: int) -> list[int]:
-        found: set[int] = set()
-        for layout in self._cubes:
+    def _with_files(self, layouts: tuple[ArrayLayout, ...], length: int) -> list[range]:
+        """Rows of which some array has a file, or should have one, in whole blocks."""
+        found = [range(min(self.n_spec, proof_of(self._proof).plan.n_spec))] if self._proof else []
+        for layout in layouts:
             height = layout.chunks[0]
-            for row in self._structure.chunk_rows.get(layout.path, ()):
-                found.update(range(row * height // length, -(-min((row + 1) * height, self.n_spec) // length)))
-        return sorted(found)
-
-    def _task(self, start: int, stop: int) -> Iterator[RowsTask]:
-        if start < stop:
-            yield RowsTask(self._store, start, stop, self._cubes, self._factor, self._proof)
+            present = self._structure.chunk_rows.get(layout.path, ())
+            found += [range(row * height, (row + 1) * height) for row in present]
+        merged: list[range] = []
+        for rows in sorted(found, key=lambda rows: rows.start):
+            start, stop = rows.start // length * length, min(-(-rows.stop // length) * length, self.n_spec)
+            if merged and start <= merged[-1].stop:
+                merged[-1] = range(merged[-1].start, max(stop, merged[-1].stop))
+            else:
+                merged.append(range(start, stop))
+        return merged
 
     def _skip(self, start: int, stop: int) -> None:
         for layout in self._cubes:
@@ -118,36 +154,50 @@ class Gathering:
         self._grids += scan.grids[:1] if self._grids else scan.grids
         self._one_grid &= all(grid.agrees(self._grids[0]) for grid in scan.grids)
         del self._grids[1:]
-        rows, n_rows = slice(scan.start, scan.stop), scan.stop - scan.start
-        if self._continuum.size and scan.continuum:
-            self._continuum[rows] |= unpack(scan.continuum, n_rows)
-            self._garbage[rows] |= unpack(scan.garbage, n_rows)
-        if self._middle.size and scan.centres:
-            self._middle[rows] = np.frombuffer(scan.centres, "<f4")
+        if self._columns:
+            n_rows = scan.stop - scan.start
+            self._continuum.put(scan.start, unpack(scan.continuum, n_rows))
+            self._no_continuum.put(scan.start, unpack(scan.no_continuum, n_rows))
+            self._garbage.put(scan.start, unpack(scan.garbage, n_rows))
+            self._middle.put(scan.start, np.frombuffer(scan.centres, "<f4"))
 
     def column_tasks(self) -> Iterator[ColumnsTask]:
-        """Blocks of the (N_spec,) arrays, as long as their longest chunk."""
+        """Blocks of the (N_spec,) arrays, as long as their longest chunk; of rows without any file, the first few."""
         if not self._columns:
             return
-        for start in range(0, self.n_spec, self._step):
-            stop = min(start + self._step, self.n_spec)
-            yield ColumnsTask(
-                store=self._store,
-                start=start,
-                stop=stop,
-                columns=self._columns,
-                continuum=np.packbits(self._continuum[start:stop]).tobytes(),
-                garbage=np.packbits(self._garbage[start:stop]).tobytes(),
-                centres=self._middle[start:stop].tobytes(),
-                proof=self._proof,
-            )
+        done = 0
+        for rows in [*self._with_files((*self._columns, *self._cubes), self._step), range(self.n_spec, self.n_spec)]:
+            if done < rows.start:
+                # Rows that are nothing but fill values are all alike.
+                self._alike[done] = rows.start - done
+                yield self._block(done, min(done + FIRST_ROWS, rows.start))
+            for start in range(rows.start, rows.stop, self._step):
+                yield self._block(start, min(start + self._step, rows.stop))
+            done = rows.stop
 
-    @property
-    def _step(self) -> int:
-        return max([schema.ARRAYS_1D_CHUNK, *(layout.chunks[0] for layout in self._columns)])
+    def _block(self, start: int, stop: int) -> ColumnsTask:
+        return ColumnsTask(
+            store=self._store,
+            start=start,
+            stop=stop,
+            columns=self._columns,
+            continuum=np.packbits(self._continuum.get(start, stop)).tobytes(),
+            no_continuum=np.packbits(self._no_continuum.get(start, stop)).tobytes(),
+            garbage=np.packbits(self._garbage.get(start, stop)).tobytes(),
+            centres=self._middle.get(start, stop).tobytes() if self._ragged else b"",
+            proof=self._proof,
+        )
 
     def take_columns(self, scan: ColumnsScan) -> None:
         """Add what the scan of a block of columns found."""
+        shown, alike = scan.stop - scan.start, self._alike.get(scan.start, 0)
+        if shown and alike > shown:
+            counted = {key: replace(count, number=count.number * alike // shown) for key, count in scan.counted.items()}
+            self._offences.merge(counted)
+            if any(layout.path == "metadata/spec_id" for layout in self._columns):
+                self._offences.add("M-04/repeated", "metadata/spec_id", range(scan.start + 1, scan.start + alike))
+            self._from_fits |= scan.from_fits
+            return
         self._offences.merge(scan.counted)
         merge_centres(self._centres, scan.centres)
         self._from_fits |= scan.from_fits
@@ -159,6 +209,8 @@ class Gathering:
         facts, layouts = self._structure.facts, self._structure.layouts
         grid = layouts.get(schema.WAVELENGTH)
         common = grid is not None and grid.shape == (self._n_pix,) and not grid.refused and grid.kind != TEXT
+        # So many chunks are tiny, which is a finding of its own.
+        common = common and grid is not None and grid.grid[0] <= LONGEST_ROW
         index = facts.index
         readable = {layout.path: layout for layout in self._columns}
         listed = index.columns if index is not None and index.rows == self.n_spec else {}
@@ -176,14 +228,21 @@ class Gathering:
         """Add what was found elsewhere."""
         self._offences.merge(counted)
 
+    def repeated_tasks(self) -> Iterator[RepeatedTask]:
+        """What tells repeated identifiers from equal hashes, when the columns have been taken."""
+        layout = next((one for one in self._columns if one.path == "metadata/spec_id"), None)
+        blocks = [self._identifiers[start] for start in sorted(self._identifiers)]
+        if layout is not None and sum(map(len, blocks)) == 8 * self.n_spec and (rows := equal_hashes(blocks)):
+            yield RepeatedTask(self._store, layout, tuple(rows), self._proof)
+
+    def take_repeated(self, rows: list[int]) -> None:
+        """Add rows whose identifier is that of an earlier row."""
+        self._offences.add("M-04/repeated", "metadata/spec_id", rows)
+
     def facts(self) -> RowFacts:
         """What was found in all rows together."""
         check_centres(self._offences, schema.WAVELENGTH, self._centres)
-        layout = next((one for one in self._columns if one.path == "metadata/spec_id"), None)
-        blocks = [self._identifiers[start] for start in sorted(self._identifiers)]
-        if layout is not None and sum(map(len, blocks)) == 8 * self.n_spec:
-            rows = repeated(blocks, lambda wanted: identifiers_of(self._store, layout, wanted, self._proof))
-            self._offences.add("M-04/repeated", layout.path, rows)
+        check_repeated(self._offences)
         return self._offences.facts(
             finite=self._finite, one_grid=self._ragged and self._one_grid, from_fits=self._from_fits
         )

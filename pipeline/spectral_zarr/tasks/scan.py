@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
-from spectral_zarr.contract.cubes import FirstGrid, ValueRows, WavelengthRows, garbage_rows
+from spectral_zarr.contract.cubes import FirstGrid, ValueRows, WavelengthRows, garbage_rows, sentinel_rows
 from spectral_zarr.contract.rows import Counted, Offences
 from spectral_zarr.store.chunk_reader import ArrayReader, ChunkProblem
 from spectral_zarr.store.documents import ArrayLayout
@@ -56,6 +56,8 @@ class RowsScan:
         Arrays with a finite value.
     continuum : bytes
         One bit a row: whether it has a continuum.
+    no_continuum : bytes
+        One bit a row: whether it is known to have none; neither bit is set where a chunk is damaged.
     garbage : bytes
         One bit a row: whether its flux is garbage, if it is an observed one.
     centres : bytes
@@ -73,6 +75,7 @@ class RowsScan:
     counted: Counted
     finite: tuple[str, ...] = ()
     continuum: bytes = b""
+    no_continuum: bytes = b""
     garbage: bytes = b""
     centres: bytes = b""
     grids: tuple[FirstGrid, ...] = ()
@@ -86,7 +89,7 @@ def scan_rows(task: RowsTask) -> RowsScan:
     receipts: Receipts | None = proof_of(task.proof).blocks(range(task.start, task.stop)) if task.proof else None
     offences = Offences()
     n_valid: NDArray[np.int64] | None = None
-    centres, continuum, garbage = b"", np.zeros(n_rows, np.bool_), np.zeros(n_rows, np.bool_)
+    centres, (continuum, no_continuum, garbage) = b"", np.zeros((3, n_rows), np.bool_)
     grids: tuple[FirstGrid, ...] = ()
     one_grid, finite, nbytes = False, [], 0
     for layout in task.cubes:
@@ -98,14 +101,18 @@ def scan_rows(task: RowsTask) -> RowsScan:
             centres = middle.astype("<f4").tobytes()
             grids, one_grid = tuple(block.first for _, block in blocks), all(block.one_grid for _, block in blocks)
         else:
-            for rows, values in _values(reader, layout, task, n_valid, offences):
+            for rows, values, whole in _values(reader, layout, task, n_valid, offences):
                 inside = slice(rows.start - task.start, rows.stop - task.start)
                 if values.finite:
                     finite.append(layout.path)
                 if layout.path == schema.CONTINUUM:
                     continuum[inside] = values.filled
+                    no_continuum[inside] = ~values.filled & whole
                 elif layout.path == schema.FLUX and values.suspicious.size:
-                    garbage[inside][values.suspicious] = _garbage(reader, layout, rows, values.suspicious)
+                    suspicious = values.suspicious
+                    is_garbage, is_sentinel = _measure(reader, layout, rows, suspicious)
+                    garbage[inside][suspicious] = is_garbage
+                    offences.add("S-10/sentinel", layout.path, rows.start + suspicious[is_sentinel])
         nbytes += reader.nbytes
     return RowsScan(
         start=task.start,
@@ -113,6 +120,7 @@ def scan_rows(task: RowsTask) -> RowsScan:
         counted=offences.counted(),
         finite=tuple(sorted(set(finite))),
         continuum=np.packbits(continuum).tobytes(),
+        no_continuum=np.packbits(no_continuum).tobytes(),
         garbage=np.packbits(garbage).tobytes(),
         centres=centres,
         grids=grids,
@@ -123,10 +131,10 @@ def scan_rows(task: RowsTask) -> RowsScan:
 
 def _values(
     reader: ArrayReader, layout: ArrayLayout, task: RowsTask, n_valid: NDArray[np.int64] | None, offences: Offences
-) -> Iterator[tuple[range, ValueRows]]:
+) -> Iterator[tuple[range, ValueRows, bool]]:
     for rows, index in _chunk_rows(layout, task):
         valid = None if n_valid is None else n_valid[rows.start - task.start : rows.stop - task.start]
-        block = ValueRows(layout.path, rows.start, len(rows), layout.shape[1], valid)
+        block = ValueRows(layout.path, rows.start, len(rows), valid)
         whole = True
         for column in range(layout.grid[1]):
             chunk = _chunk(reader, layout, rows, index, column, offences)
@@ -134,7 +142,7 @@ def _values(
             if chunk is not None and chunk.size:
                 block.add(column * layout.chunks[1], chunk)
         block.report(offences, whole=whole)
-        yield rows, block
+        yield rows, block, whole
 
 
 def _wavelengths(
@@ -150,6 +158,8 @@ def _wavelengths(
                 block.add(column * layout.chunks[1], chunk)
         if whole:
             block.report(offences)
+        else:
+            block.forget(layout.shape[1])
         yield rows, block
 
 
@@ -184,23 +194,25 @@ def _chunk(
     return np.broadcast_to(np.array(layout.fill, np.dtype(layout.dtype)), (len(rows), width))
 
 
-def _garbage(reader: ArrayReader, layout: ArrayLayout, rows: range, suspicious: NDArray[np.intp]) -> NDArray[np.bool_]:
-    index = rows.start // layout.chunks[0]
-    first = rows.start - index * layout.chunks[0]
+def _measure(
+    reader: ArrayReader, layout: ArrayLayout, rows: range, suspicious: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the suspicious rows are garbage, and which hold too many sentinels."""
     at_once = max(1, GARBAGE_BYTES // (layout.itemsize * layout.shape[1]))
-    found = []
+    garbage, sentinel = np.zeros(suspicious.size, np.bool_), np.zeros(suspicious.size, np.bool_)
     for start in range(0, suspicious.size, at_once):
         wanted = suspicious[start : start + at_once]
         pieces = []
         for column in range(layout.grid[1]):
-            try:
-                values = reader.numbers(index, column)
-            except ChunkProblem:
-                continue
-            if values is not None:
-                pieces.append(values[first + wanted])
-        found.append(garbage_rows(np.concatenate(pieces, axis=1)) if pieces else np.zeros(wanted.size, np.bool_))
-    return np.concatenate(found)
+            # Damaged chunks have been reported.
+            chunk = _chunk(reader, layout, rows, rows.start // layout.chunks[0], column, Offences())
+            if chunk is not None:
+                pieces.append(chunk[wanted])
+        if pieces:
+            flux = np.concatenate(pieces, axis=1)
+            garbage[start : start + at_once] = garbage_rows(flux)
+            sentinel[start : start + at_once] = sentinel_rows(flux)
+    return garbage, sentinel
 
 
 def unpack(bits: bytes, n_rows: int) -> NDArray[np.bool_]:

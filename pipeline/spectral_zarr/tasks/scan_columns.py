@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,19 @@ from spectral_zarr.contract.columns import (
     check_method,
     check_number,
     check_param,
+    check_simulator,
     check_text,
 )
 from spectral_zarr.contract.cubes import WavelengthRows
 from spectral_zarr.contract.rows import Counted, Offences
-from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN, ArrayReader, ChunkProblem, read_regular, receipt_problem
+from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN, ArrayReader, ChunkProblem, file_problem
 from spectral_zarr.store.columns import INDEX
 from spectral_zarr.store.documents import TEXT, ArrayLayout
 from spectral_zarr.store.index import IndexColumns, differing_rows
 from spectral_zarr.store.proof import NO_ARRAY, proof_of
 from spectral_zarr.tasks.scan import unpack
+
+LONGEST_HASHED = 256
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".mxlo", ".fits.z")
 
@@ -38,7 +42,7 @@ class ColumnsTask:
 
     Attributes
     ----------
-    continuum, garbage, centres : bytes
+    continuum, no_continuum, garbage, centres : bytes
         What the scan of the cubes found for these rows, as in `RowsScan`.
     """
 
@@ -46,9 +50,10 @@ class ColumnsTask:
     start: int
     stop: int
     columns: tuple[ArrayLayout, ...]
-    continuum: bytes
-    garbage: bytes
-    centres: bytes
+    continuum: bytes = b""
+    no_continuum: bytes = b""
+    garbage: bytes = b""
+    centres: bytes = b""
     proof: str = ""
 
 
@@ -94,23 +99,21 @@ class _Columns:
             return None
         receipts = None if self._receipts is None else self._receipts.get(path, {})
         reader = ArrayReader(self._store, layout, receipts)
-        pieces: list[Any] = []
-        for index in range(self._rows.start // layout.chunks[0], -(-self._rows.stop // layout.chunks[0])):
+        text, first_row, n_rows = layout.kind == TEXT, self._rows.start, len(self._rows)
+        values: Any = [layout.fill_text] * n_rows if text else np.full(n_rows, layout.fill, layout.dtype)
+        for index in reader.present(range(first_row // layout.chunks[0], -(-self._rows.stop // layout.chunks[0]))):
             first = index * layout.chunks[0]
-            inside = slice(max(self._rows.start - first, 0), self._rows.stop - first)
             try:
-                values = reader.texts(index) if layout.kind == TEXT else reader.numbers(index)
+                chunk = reader.texts(index) if text else reader.numbers(index)
             except ChunkProblem as problem:
-                self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [first])
+                row = first + problem.offset
+                self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [row])
                 return None
-            if values is None:
-                length = min(layout.shape[0], first + layout.chunks[0]) - first
-                text = layout.kind == TEXT
-                values = [str(layout.fill)] * length if text else np.full(length, layout.fill, layout.dtype)
-            pieces.append(values[inside] if layout.kind == TEXT else values[inside].copy())
-        if layout.kind == TEXT:
-            return pieces[0] if len(pieces) == 1 else [value for piece in pieces for value in piece]
-        return np.concatenate(pieces)
+            if chunk is not None:
+                inside = chunk[max(first_row - first, 0) : self._rows.stop - first]
+                start = max(first - first_row, 0)
+                values[start : start + len(inside)] = inside
+        return values
 
 
 def scan_columns(task: ColumnsTask) -> ColumnsScan:
@@ -159,7 +162,8 @@ _KEPT = frozenset(
 def _cross_check(task: ColumnsTask, columns: _Columns, kept: dict[str, list[str]], offences: Offences) -> Counted:
     n_rows = task.stop - task.start
     if schema.METHOD in kept and task.continuum:
-        check_method(offences, task.start, kept[schema.METHOD], unpack(task.continuum, n_rows))
+        has, has_not = unpack(task.continuum, n_rows), unpack(task.no_continuum, n_rows)
+        check_method(offences, task.start, kept[schema.METHOD], has, has_not)
     if schema.FluxType.INTENSITY in kept.get("metadata/flux_type", []):
         check_intensity(offences, task.start, kept["metadata/flux_type"], columns.read("params/mu"))
     if task.garbage:
@@ -184,7 +188,10 @@ def _hashes(texts: list[str]) -> bytes:
     """Eight bytes a text, the same for the same text in whatever company; equal hashes are compared afterwards."""
     if not texts:
         return b""
-    packed = np.array([text.encode("utf-8", "surrogatepass") for text in texts], np.bytes_)
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    # One long text would make all of them as wide.
+    short = [one if len(one) <= LONGEST_HASHED else hashlib.sha256(one).digest() for one in encoded]
+    packed = np.array(short, np.bytes_)
     words = packed.astype(f"S{-(-packed.itemsize // 8) * 8}").view("<u8").reshape(len(texts), -1)
     total = np.zeros(len(texts), np.uint64)
     for position in range(words.shape[1]):
@@ -253,7 +260,7 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
     layouts = {layout.path: layout for _, layout in task.index if layout is not None}
     for start, table in index.batches(task.step):
         stop = start + len(next(iter(table.values())).values)
-        block = ColumnsTask(task.store, start, stop, tuple(layouts.values()), b"", b"", b"", task.proof)
+        block = ColumnsTask(task.store, start, stop, tuple(layouts.values()), proof=task.proof)
         # Damaged chunks are reported by the scan of the columns.
         columns = _Columns(block, Offences())
         for name, layout in task.index:
@@ -263,6 +270,9 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
             if stored is not None:
                 rows = differing_rows(column, stored)
                 offences.add("I-02/differs", f"index.parquet:{name}", start + rows)
+        if "source_type" in table and "simulator" in table:
+            source_types, simulators = table["source_type"].values, table["simulator"].values
+            check_simulator(offences, "index.parquet:simulator", start, source_types, simulators)
     if index.problem:
         offences.note("Z-03/damaged", "index.parquet", index.problem)
 
@@ -270,47 +280,51 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
 def _files_are_whole(task: RestTask, offences: Offences) -> bool:
     store, damaged = Path(task.store), set()
     for key, receipt in proof_of(task.proof).columns().get(NO_ARRAY, {}).items():
-        try:
-            payload: bytes | None = read_regular(store / key)
-        except OSError:
-            payload = None
-        if (problem := receipt_problem(payload, receipt)) is not None:
+        if (problem := file_problem(store / key, receipt)) is not None:
             offences.note(NOT_AS_WRITTEN, key, problem)
             damaged.add(key)
     return INDEX not in damaged
 
 
-def repeated(identifiers: Sequence[bytes], read: Any) -> list[int]:
-    """Rows whose identifier occurs in an earlier row.
+def equal_hashes(identifiers: Sequence[bytes]) -> list[int]:
+    """Rows whose identifier may occur in another row, in order.
 
     Parameters
     ----------
     identifiers : sequence of bytes
         Hashes of 8 bytes a row, block by block.
-    read : callable
-        Gives the identifiers themselves for a list of rows, to tell repetitions from equal hashes.
     """
     hashes = np.frombuffer(b"".join(identifiers), "<u8")
     order = np.argsort(hashes, kind="stable")
     equal = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
-    suspects = np.unique(np.concatenate([order[equal], order[equal + 1]])).tolist()
+    rows: list[int] = np.unique(np.concatenate([order[equal], order[equal + 1]])).tolist()
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedTask:
+    """Rows whose identifiers have the hash of another one."""
+
+    store: str
+    layout: ArrayLayout
+    rows: tuple[int, ...]
+    proof: str = ""
+
+
+def scan_repeated(task: RepeatedTask) -> list[int]:
+    """Rows whose identifier is that of an earlier row."""
+    length = task.layout.chunks[0]
+    held, values = -1, [""]
     seen: set[str] = set()
     found = []
-    for row, text in zip(suspects, read(suspects), strict=True):
+    for row in task.rows:
+        if row // length != held:
+            held = row // length
+            block = range(held * length, min((held + 1) * length, task.layout.shape[0]))
+            columns = ColumnsTask(task.store, block.start, block.stop, (task.layout,), proof=task.proof)
+            values = _Columns(columns, Offences()).read(task.layout.path)
+        text = values[row - held * length]
         if text in seen:
             found.append(row)
         seen.add(text)
     return found
-
-
-def identifiers_of(store: str, layout: ArrayLayout, rows: Sequence[int], proof: str = "") -> Iterator[str]:
-    """Identifiers of single rows, in order."""
-    length = layout.chunks[0]
-    held, values = -1, [""]
-    for row in rows:
-        if row // length != held:
-            held = row // length
-            block = range(held * length, min((held + 1) * length, layout.shape[0]))
-            task = ColumnsTask(store, block.start, block.stop, (layout,), b"", b"", b"", proof)
-            values = _Columns(task, Offences()).read(layout.path)
-        yield values[row - held * length]

@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+LONGEST_MESSAGE = 1000
+
+
 def check_structure(facts: StoreFacts, *, strict: bool = False) -> list[Finding]:
     """Apply every rule on the structure.
 
@@ -68,7 +71,7 @@ def check_rows(facts: StoreFacts, found: RowFacts, *, strict: bool = False) -> l
         symptom = SYMPTOMS[key]
         rule = RULES[symptom.rule]
         level = severity(symptom.level or rule.level, strict=strict)
-        message = f"{symptom.message}: {count.reason}" if count.reason else symptom.message
+        message = _shortened(f"{symptom.message}: {count.reason}" if count.reason else symptom.message)
         findings.append(Finding(rule.id, level, where, message, rule.remedy, count.rows, count.number))
     findings += [
         _finding(RULES[identifier], breach, strict=strict)
@@ -91,4 +94,9 @@ def checked_by(rule: Rule) -> str:
 
 def _finding(rule: Rule, breach: Breach, *, strict: bool) -> Finding:
     level = severity(breach.level or rule.level, strict=strict)
-    return Finding(rule.id, level, breach.where, breach.message, rule.remedy)
+    return Finding(rule.id, level, breach.where, _shortened(breach.message), rule.remedy)
+
+
+def _shortened(message: str) -> str:
+    # Messages quote the store, where a text may have any length.
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}..."

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from spectral_zarr.contract import schema
 from spectral_zarr.contract.facts import ArrayFacts, RowFacts, StoreFacts
 from spectral_zarr.contract.naming import BULK_HEADER_NAME, HEADER_NAME, NUMBERED_NAME, PARAM_NAME
-from spectral_zarr.contract.rules.registry import Breach, Level, also, gathered, rows, rule, structure
+from spectral_zarr.contract.rules.registry import Breach, Level, also, gathered, rows, same, structure
 
 MUST, SHOULD, HOUSE = Level.MUST, Level.SHOULD, Level.HOUSE
 
@@ -24,7 +24,9 @@ _PLAIN_TEXT = ("string", "large_string", "string_view")
 def _param_dtype(facts: StoreFacts) -> Iterator[Breach]:
     for path, array in _members(facts, "params"):
         if array.kind not in ("float32", "float64"):
-            yield Breach(path, f"the dtype is {array.kind}, which cannot hold every value and NaN")
+            # Half precision holds NaN, but neither 300,000 K nor a tenth of a kelvin.
+            level = HOUSE if array.kind == "float16" else None
+            yield Breach(path, f"the dtype is {array.kind}, which cannot hold every value and NaN", level)
 
 
 @structure("P-02", MUST, "parameters have no attributes", "remove the attributes; units belong into documentation")
@@ -46,6 +48,7 @@ rows(
     "missing parameters are NaN, never sentinels",
     "convert the sentinels of the catalogue to NaN",
     sentinel="values that stand for missing",
+    repeated="exactly 9999 K in three rows or more",
     infinite="infinite values",
     error="errors of zero or below beside a missing value",
 )
@@ -53,23 +56,24 @@ rows(
 
 @structure("P-04", MUST, "no parameter values in attributes", "store them as params/<name>, one value per spectrum")
 def _param_as_attribute(facts: StoreFacts) -> Iterator[Breach]:
-    names = _PARAMETERS | {path.removeprefix("params/") for path, _ in _members(facts, "params")}
+    names = _PARAMETERS | {path.removeprefix("params/").lower() for path, _ in _members(facts, "params")}
     attributes = [("root", facts.attributes), *facts.group_attributes.items()]
     attributes += [(path, array.attributes) for path, array in facts.arrays.items() if not path.startswith("params/")]
     for where, mapping in attributes:
         for key in mapping:
             # The group of the parameters may have no attribute at all, which is another rule.
-            if key in names and where != "params":
+            if key.lower() in names and where != "params":
                 yield Breach(where, f"the attribute {key} is a parameter")
 
 
-rule("P-05", MUST, "params may be empty; the index has teff, logg and feh all the same", "as for I-01")
+same("P-05", MUST, "params may be empty; the index has teff, logg and feh all the same", "I-01")
 
 
 @structure("P-06", HOUSE, "parameter names are snake_case", "rename it, for example teff, e_teff, m_h")
 def _param_names(facts: StoreFacts) -> Iterator[Breach]:
     for path, _ in _members(facts, "params"):
-        if not PARAM_NAME.match(path.removeprefix("params/")):
+        name = path.removeprefix("params/")
+        if "/" not in name and not PARAM_NAME.match(name):
             yield Breach(path, "not a lower-case name")
 
 
@@ -164,7 +168,7 @@ rows(
     HOUSE,
     "snr is a number, NaN where it is unknown",
     "write a float, NaN where it is unknown",
-    infinite="infinite or negative ratios",
+    infinite="infinite ratios",
 )
 
 
@@ -189,7 +193,9 @@ def _metadata_as_attribute(facts: StoreFacts) -> Iterator[Breach]:
     attributes = [("root", facts.attributes), *facts.group_attributes.items()]
     for where, mapping in attributes:
         for key, value in mapping.items():
-            if isinstance(value, list) and facts.n_spec > 1 and len(value) == facts.n_spec:
+            # A store of two spectra may well have two readers.
+            known = key in schema.ADDED_ROOT_ATTRIBUTES
+            if isinstance(value, list) and facts.n_spec > 1 and len(value) == facts.n_spec and not known:
                 yield Breach(where, f"the attribute {key} has one value per spectrum")
 
 
@@ -200,6 +206,15 @@ rows(
     "convert the sentinels to NaN, in text to ''",
     sentinel="numbers that stand for missing",
     text=("text that stands for missing", HOUSE),
+)
+
+
+rows(
+    "M-11",
+    SHOULD,
+    "models name their simulator: synthetic, emulator and forward_model",
+    "write the code and its version, for example PHOENIX-ACES-2011",
+    unnamed="models without a simulator",
 )
 
 

@@ -13,8 +13,11 @@ MUST, SHOULD, HOUSE, INFO = Level.MUST, Level.SHOULD, Level.HOUSE, Level.INFO
 MOST_SPECTRA = 10**10
 """No telescope has taken more spectra; a larger axis is a damaged number."""
 
+MOST_PIXELS = 10**8
+"""A hundred times the longest spectra of the finest spectrographs; a larger axis is a damaged number."""
+
 _TENSOR_GROUPS = ("signal", "continuum", "representations")
-_TENSOR_NAMES = frozenset(path.split("/")[1] for path in (schema.WAVELENGTH, *schema.CUBES))
+_TENSOR_NAMES = frozenset(path.split("/")[1] for path in schema.CUBES)
 
 
 @structure(
@@ -101,7 +104,9 @@ def _documents(facts: StoreFacts) -> Iterator[Breach]:
 )
 def _flux_shape(facts: StoreFacts) -> Iterator[Breach]:
     flux = facts.arrays.get(schema.FLUX)
-    if flux is not None and (len(flux.shape) != 2 or 0 in flux.shape or max(flux.shape) > MOST_SPECTRA):
+    if flux is not None and not (
+        len(flux.shape) == 2 and 0 < flux.shape[0] <= MOST_SPECTRA and 0 < flux.shape[1] <= MOST_PIXELS
+    ):
         yield Breach(schema.FLUX, f"the shape is {flux.shape}")
 
 
@@ -134,6 +139,9 @@ def _method_shape(facts: StoreFacts) -> Iterator[Breach]:
     "write one value per spectrum, NaN or '' where it is unknown",
 )
 def _column_shapes(facts: StoreFacts) -> Iterator[Breach]:
+    for group in facts.groups:
+        if group.startswith(("params/", "metadata/")):
+            yield Breach(group, "a nested group")
     for path, array in facts.arrays.items():
         if path.split("/")[0] in ("params", "metadata") and facts.n_spec:
             if path.count("/") > 1:
@@ -153,8 +161,10 @@ def _unknown(facts: StoreFacts) -> Iterator[Breach]:
         if "/" not in group and group not in schema.GROUPS:
             yield Breach(group, "a group that the contract does not name; it is ignored")
     for path in facts.arrays:
-        if path.split("/")[0] in _TENSOR_GROUPS and path not in (schema.WAVELENGTH, schema.METHOD, *schema.CUBES):
+        if ("/" not in path or path.split("/")[0] in _TENSOR_GROUPS) and not schema.is_named(path):
             yield Breach(path, "an array that the contract does not name; it is ignored")
+    for path, reason in facts.unknown:
+        yield Breach(path, f"an array that the contract does not name, of a form that is not known: {reason}")
     unknown = [key for key in facts.attributes if key not in (*schema.ROOT_ATTRIBUTES, *schema.ADDED_ROOT_ATTRIBUTES)]
     if unknown:
         yield Breach("root", f"attributes that the contract does not name, ignored: {', '.join(sorted(unknown))}")

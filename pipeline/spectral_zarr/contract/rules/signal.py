@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from spectral_zarr.contract import schema
@@ -55,7 +56,8 @@ rows(
 def _wavelength_dtype(facts: StoreFacts) -> Iterator[Breach]:
     wavelength = facts.arrays.get(schema.WAVELENGTH)
     if wavelength is not None and wavelength.kind not in ("float64", "float32"):
-        yield Breach(schema.WAVELENGTH, f"the dtype is {wavelength.kind}")
+        level = None if re.match("u?int|float", wavelength.kind) else MUST
+        yield Breach(schema.WAVELENGTH, f"the dtype is {wavelength.kind}", level)
 
 
 rows(
@@ -82,6 +84,15 @@ rows(
     infinite="infinite uncertainties",
 )
 rows("S-07", HOUSE, "values are finite or NaN", "write NaN instead of infinity", infinite="infinite values")
+
+
+@also("S-07")
+def _cube_dtypes(facts: StoreFacts) -> Iterator[Breach]:
+    for path in schema.CUBES:
+        array = facts.arrays.get(path)
+        if array is not None and path != schema.FLUX and not array.kind.startswith("float"):
+            level = None if re.match("u?int", array.kind) else MUST
+            yield Breach(path, f"the dtype is {array.kind}, which cannot hold NaN", level)
 
 
 @gathered(
@@ -159,7 +170,9 @@ rows(
 )
 def _normalized_empty(facts: StoreFacts, found: RowFacts) -> Iterator[Breach]:
     array = facts.arrays.get(schema.NORMALIZED)
-    if array is not None and array.shape == (facts.n_spec, facts.n_pix) and schema.NORMALIZED not in found.finite:
+    scanned = array is not None and array.shape == (facts.n_spec, facts.n_pix) and not array.unreadable
+    damaged = any(where.startswith(f"{schema.NORMALIZED}/") for _, where in found.offences)
+    if scanned and not damaged and schema.NORMALIZED not in found.finite:
         yield Breach(schema.NORMALIZED, "no row holds a value")
 
 

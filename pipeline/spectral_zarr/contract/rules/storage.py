@@ -53,7 +53,7 @@ def _tiny_chunks(facts: StoreFacts) -> Iterator[Breach]:
         if len(array.shape) not in (1, 2) or 0 in array.shape:
             continue
         if is_tiny(array.shape, array.chunks, array.itemsize):
-            yield Breach(path, f"chunks of {array.chunks} for a shape of {array.shape}")
+            yield Breach(path, f"chunks of {array.chunks} for a shape of {array.shape}", _at_most_a_warning(path))
         elif len(array.shape) == 2 and array.chunks[0] <= FEWEST_ROWS < array.shape[0]:
             yield Breach(path, f"chunks of {array.chunks[0]} rows", SHOULD)
 
@@ -66,7 +66,8 @@ def _huge_chunks(facts: StoreFacts) -> Iterator[Breach]:
             nbytes *= length
         limit = BLOSC_LIMIT_BYTES if array.kind == "text" else HUGE_BYTES
         if nbytes > limit:
-            yield Breach(path, f"a chunk holds {nbytes} bytes", MUST if nbytes > BLOSC_LIMIT_BYTES else None)
+            level = MUST if nbytes > BLOSC_LIMIT_BYTES else None
+            yield Breach(path, f"a chunk holds {nbytes} bytes", _at_most_a_warning(path) or level)
 
 
 @structure(
@@ -79,7 +80,8 @@ def _codec(facts: StoreFacts) -> Iterator[Breach]:
     for path, array in facts.arrays.items():
         if not _codec_is_right(array):
             found = "Blosc({}, clevel={}, {})".format(*array.codec) if array.codec else "not Blosc"
-            yield Breach(path, f"the codec is {found}", None if len(array.shape) == 2 else HOUSE)
+            level = None if len(array.shape) == 2 else HOUSE
+            yield Breach(path, f"the codec is {found}", _at_most_a_warning(path) or level)
 
 
 @structure(
@@ -215,6 +217,11 @@ same("F-05", MUST, "no tiny chunks", "K-03")
 same("F-06", MUST, "no mixed wavelength units", "U-05")
 
 
+def _at_most_a_warning(path: str) -> Level | None:
+    # Readers ignore what the contract does not name, so how it is stored makes no store invalid.
+    return None if schema.is_named(path) else SHOULD
+
+
 def _not_recommended(facts: StoreFacts) -> Iterator[Breach]:
     if not facts.n_spec or not facts.n_pix:
         return
@@ -223,7 +230,8 @@ def _not_recommended(facts: StoreFacts) -> Iterator[Breach]:
     if facts.n_pix >= HIGH_RESOLUTION_PIXELS:
         allowed.add((wanted.rows, min(4096, facts.n_pix)))
     for path, array in facts.arrays.items():
-        if path in schema.CUBES and not {_clipped(array, array.chunks), _clipped(array, array.inner_chunks)} & allowed:
+        aligned = path in schema.CUBES and array.shape == (facts.n_spec, facts.n_pix)
+        if aligned and not {_clipped(array, array.chunks), _clipped(array, array.inner_chunks)} & allowed:
             yield Breach(path, f"the chunks are {array.chunks}, recommended {(wanted.rows, wanted.columns)}")
 
 
