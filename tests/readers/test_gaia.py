@@ -187,6 +187,7 @@ class TestManySources:
     def test_fits_with_a_row_per_sample(self, write_fits: Any, read_all: Any, xp: Any) -> None:
         columns = [
             fits.Column("source_id", "K", array=np.repeat(IDS, 343)),
+            fits.Column("solution_id", "K", array=np.ones(3 * 343)),
             fits.Column("wavelength", "D", unit="nm", array=np.tile(xp["wavelength"], 3)),
             fits.Column("flux", "E", unit=UNIT, array=np.concatenate([xp["flux"] * i for i in (1, 2, 3)])),
             fits.Column("flux_error", "E", unit=UNIT, array=np.tile(xp["flux_error"], 3)),
@@ -254,6 +255,7 @@ class TestManySources:
 
     def test_identifiers_as_floating_point_numbers_are_refused(self, write_fits: Any, read_one: Any, xp: Any) -> None:
         columns = [fits.Column("source_id", "D", array=np.full(343, float(IDS[1])))]
+        columns += [fits.Column("solution_id", "K", array=np.ones(343))]
         columns += [fits.Column(name, "D", array=xp[name]) for name in ("wavelength", "flux", "flux_error")]
         with pytest.raises(MissingField, match="floating-point"):
             read_one(write_fits(fits.BinTableHDU.from_columns(columns)))
@@ -283,6 +285,17 @@ class TestOtherProducts:
         path.write_text(",".join(names) + "\n1,2,3,4,5,6\n")
         with pytest.raises(NotASpectrum):
             read_one(path)
+
+    def test_tables_of_other_telescopes_with_a_source_id_are_left_alone(
+        self, write_fits: Any, tmp_path: Path, claimants: Any
+    ) -> None:
+        names = ("source_id", "wavelength", "flux", "flux_error")
+        columns = [fits.Column(name, "30D", array=np.ones((2, 30))) for name in names[1:]]
+        columns.insert(0, fits.Column("SOURCE_ID", "J", array=[1, 2]))
+        assert claimants(write_fits(fits.BinTableHDU.from_columns(columns), TELESCOP="OTHER")) == []
+        path = tmp_path / "mine.csv"
+        path.write_text(",".join(names) + "\n1,500.0,1.0,0.1\n1,501.0,1.0,0.1\n")
+        assert claimants(path) == []
 
     def test_samples_of_unknown_wavelength_are_refused(self, tmp_path: Path, read_one: Any) -> None:
         path = tmp_path / "output_spectra.csv"

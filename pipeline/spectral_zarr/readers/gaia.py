@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -85,6 +85,17 @@ def is_named_gaia(name: str) -> bool:
     """Whether a file has the name that the archive gives to a spectrum of one source."""
     stem = name.rpartition("/")[2].upper()
     return "GAIA" in stem and stem.startswith(("RVS", "XP")) and release_and_source(stem)[1] != ""
+
+
+def is_table_of_sources(columns: Iterable[str]) -> bool:
+    """Whether columns are those of a table of mean spectra of many sources, with fluxes or as GaiaXPy writes them.
+
+    A source_id alone is no sign of Gaia: tables of other telescopes have one as well.
+    """
+    names = set(columns)
+    if names & TIME_SERIES or not names >= {"source_id", "flux", "flux_error"}:
+        return False
+    return "solution_id" in names or names == {"source_id", "flux", "flux_error"}
 
 
 def gaia_spectrum(found: GaiaRow, *, name: str, hdu: int = 0, row: int = 0) -> Spectrum:

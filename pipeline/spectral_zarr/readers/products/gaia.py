@@ -21,6 +21,7 @@ from spectral_zarr.readers.gaia import (
     GaiaRow,
     gaia_spectrum,
     is_named_gaia,
+    is_table_of_sources,
     release_and_source,
 )
 from spectral_zarr.readers.space import placed, unit_of, used_columns
@@ -78,14 +79,11 @@ class GaiaFits:
 
 def _table(file: FitsFile) -> Hdu | None:
     for hdu in file.hdus[1:]:
-        if hdu.kind != "table" or hdu.n_rows == 0 or hdu.find("flux") is None or hdu.find("flux_error") is None:
+        names = [column.name.lower() for column in hdu.layout.columns]
+        if hdu.n_rows == 0 or "flux" not in names or "flux_error" not in names:
             continue
-        if hdu.find(*TIME_SERIES) is not None:
-            continue
-        if hdu.find("source_id") is not None:
-            return hdu
-        declared = hdu.header.text("PUBLISHE").upper().startswith("ESA/GAIA")
-        if hdu.find("wavelength") is not None and (declared or is_named_gaia(file.name)):
+        declared = hdu.header.text("PUBLISHE").upper().startswith("ESA/GAIA") or is_named_gaia(file.name)
+        if is_table_of_sources(names) or (declared and "wavelength" in names and not TIME_SERIES & set(names)):
             return hdu
     return None
 

@@ -22,6 +22,7 @@ from spectral_zarr.readers.gaia import (
     GaiaRow,
     gaia_spectrum,
     is_named_gaia,
+    is_table_of_sources,
     release_and_source,
 )
 from spectral_zarr.readers.gaia_votable import votable_rows
@@ -67,9 +68,8 @@ class GaiaText:
         names = set(_names(file))
         if names & {"bp_coefficients", "rp_coefficients"}:
             return True
-        if names & TIME_SERIES:
-            return False
-        return names >= _FLUXES and ("source_id" in names or ("wavelength" in names and is_named_gaia(file.name)))
+        alone = names >= _FLUXES | {"wavelength"} and not names & TIME_SERIES and is_named_gaia(file.name)
+        return alone or is_table_of_sources(names)
 
     def read(self, file: TextFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         names = _names(file)
