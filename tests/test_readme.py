@@ -60,6 +60,9 @@ def workplace(tmp_path: Path) -> Path:
     write_samples(tmp_path / "my-spectra", "sdss-spec", 6)
     for name in ("lamps", "tables", "bin", "lamp_reader-1.dist-info"):
         (tmp_path / name).mkdir()
+    fibers = [fits.getval(path, "FIBERID") for path in sorted((tmp_path / "my-spectra").iterdir())]
+    lines = [f"{fiber},{5000 + number},50,0" for number, fiber in enumerate(dict.fromkeys(fibers))]
+    (tmp_path / "stars.csv").write_text("\n".join(["fiber,teff,teff_err,flag_sp", *lines]))
     for number in range(3):
         write_lamp(tmp_path / "lamps" / f"lamp{number}.fits")
         write_table(tmp_path / "tables" / f"table{number}.fits", 1e-15 * (number + 1))
@@ -101,9 +104,9 @@ def test_every_block_runs_in_order(workplace: Path) -> None:
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             assert "Warning" not in done.stderr
             ran.append(done.stdout)
-    assert len(ran) == 6
+    assert len(ran) == 7
     assert "lamp spectra of our laboratory" in ran[-1]
-    for store in ("my-stars", "mike", "lamps"):
+    for store in ("my-stars", "labelled", "mike", "lamps"):
         assert (workplace / f"{store}.zarr" / "index.parquet").exists()
     tests = [block.file for block in BLOCKS if block.file.startswith("test_")]
     assert tests
@@ -126,6 +129,12 @@ def test_every_language_is_one_that_is_run_or_shown() -> None:
 def test_every_reader_is_named() -> None:
     names = {reader.name for reader in readers()} - {Unsupported.name}
     assert {name for name in names if f"`{name}`" not in README} == set()
+
+
+def test_the_table_of_products_has_every_reader() -> None:
+    table = (ROOT / "pipeline" / "spectral_zarr" / "readers" / "README.md").read_text()
+    rows = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall("`([^`]+)`", line[:60])}
+    assert {reader.name for reader in readers() if not reader.name.startswith("unsupported")} <= rows
 
 
 def test_every_rejection_code_and_exit_code_is_explained() -> None:
