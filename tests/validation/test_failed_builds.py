@@ -1,0 +1,122 @@
+"""A build whose store fails validation deletes it, keeps the report, and is never resumed from the remains."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spectral_zarr import IngestRequest, SerialExecutor, ingest
+from spectral_zarr.cluster import build as driver
+from spectral_zarr.errors import ContractViolation
+from spectral_zarr.model import ChunkReceipt
+from spectral_zarr.store.claim import abort_build
+from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.testing import differing_files, write_samples
+
+from .faults import FLUX, OBJECT, chunk_of
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    write_samples(tmp_path / "files", "sdss-spec", 12)
+    return tmp_path / "files"
+
+
+def build(files: Path, target: Path, *, resume: bool = False) -> None:
+    ingest(IngestRequest((str(files),), str(target), resume=resume), SerialExecutor())
+
+
+def remains(target: Path) -> list[str]:
+    return sorted(path.name for path in target.parent.iterdir() if path.name.startswith(target.name))
+
+
+DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "a chunk": ("Q-06", lambda tmp: chunk_of(tmp, FLUX).write_bytes(b"")),
+    "a document": ("L-06", lambda tmp: (tmp / OBJECT / "zarr.json").write_text("{")),
+    "the root": ("L-06", lambda tmp: (tmp / "zarr.json").write_text("{")),
+    "no root at all": ("L-06", lambda tmp: (tmp / "zarr.json").unlink()),
+    "the index": ("L-03", lambda tmp: (tmp / "index.parquet").write_bytes(b"PAR1")),
+    "a stray file": ("Q-06", lambda tmp: (tmp / FLUX / "stray").write_text("x")),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_of_any_kind_deletes_the_store_and_keeps_the_report(
+    name: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fixed_clock: None
+) -> None:
+    rule, damage = DAMAGE[name]
+    target = tmp_path / "x.zarr"
+    real = driver.write_columns
+
+    def write_and_damage(path: str, plan_sha256: str, documents: tuple[ChunkReceipt, ...]) -> object:
+        receipt = real(path, plan_sha256, documents)
+        damage(BuildPaths.of(path).tmp)
+        return receipt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver, "write_columns", write_and_damage)
+        with pytest.raises(ContractViolation, match=r"report\.json") as caught:
+            build(files, target)
+    assert caught.value.exit_code == 4
+    assert remains(target) == ["x.zarr.build"]
+    report = json.loads((tmp_path / "x.zarr.build" / "report.json").read_text())
+    assert rule in {finding["rule"] for finding in report if finding["severity"] == "error"}
+    build(files, target, resume=True)
+    build(files, tmp_path / "y.zarr")
+    assert differing_files(target, tmp_path / "y.zarr") == []
+
+
+PROGRAM = """
+import os, shutil, signal, sys
+from pathlib import Path
+from spectral_zarr import IngestRequest, SerialExecutor, ingest
+from spectral_zarr.cluster import build
+from spectral_zarr.store.paths import BuildPaths
+
+real, remove = build.write_columns, shutil.rmtree
+
+def write_and_damage(target, *rest):
+    receipt = real(target, *rest)
+    (BuildPaths.of(target).tmp / "signal/flux_raw/c.0.0").write_bytes(b"")
+    return receipt
+
+def removes_a_part_and_dies(path, *rest, **named):
+    if ".trash-" in str(path):
+        if sys.argv[3] == "half":
+            remove(Path(path) / "metadata")
+        os.kill(os.getpid(), signal.SIGKILL)
+    remove(path, *rest, **named)
+
+build.write_columns, shutil.rmtree = write_and_damage, removes_a_part_and_dies
+ingest(IngestRequest((sys.argv[1],), sys.argv[2]), SerialExecutor())
+"""
+
+
+@pytest.mark.parametrize("removed", ["nothing", "half"])
+def test_kill_9_in_the_middle_of_the_deletion_leaves_nothing_that_is_resumed(
+    removed: str, files: Path, tmp_path: Path, fixed_clock: None
+) -> None:
+    target = tmp_path / "x.zarr"
+    command = [sys.executable, "-c", PROGRAM, str(files), str(target), removed]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == -9
+    (trash,) = (name for name in remains(target) if "trash" in name)
+    assert trash.startswith("x.zarr.tmp.trash-")
+    assert remains(target) == ["x.zarr.build", trash]
+    assert json.loads((tmp_path / "x.zarr.build" / "report.json").read_text())
+    build(files, target, resume=True)
+    build(files, tmp_path / "y.zarr")
+    assert differing_files(target, tmp_path / "y.zarr") == []
+    assert remains(target) == ["x.zarr", "x.zarr.build"]
+
+
+def test_giving_up_removes_what_a_killed_deletion_left(files: Path, tmp_path: Path) -> None:
+    target = tmp_path / "x.zarr"
+    command = [sys.executable, "-c", PROGRAM, str(files), str(target), "half"]
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode == -9
+    assert abort_build(BuildPaths.of(target))
+    assert remains(target) == []
