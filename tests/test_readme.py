@@ -133,7 +133,9 @@ def test_every_reader_is_named() -> None:
 
 def test_the_table_of_products_has_every_reader() -> None:
     table = (ROOT / "pipeline" / "spectral_zarr" / "readers" / "README.md").read_text()
-    rows = {name for line in table.splitlines() if line.startswith("| `") for name in re.findall("`([^`]+)`", line[:60])}
+    rows = {
+        name for line in table.splitlines() if line.startswith("| `") for name in re.findall("`([^`]+)`", line[:60])
+    }
     assert {reader.name for reader in readers() if not reader.name.startswith("unsupported")} <= rows
 
 
