@@ -24,11 +24,26 @@ PATTERNS = {
     "eso-pipeline/*": "uves-pipeline",
     "harps-drs/*": "harps-s1d",
     "stellar-libraries/*": "generic-image",
+    "desi/*": "desi",
+    "gaia/*": "gaia-fits",
+    "galah-dr4/*1.fits": "galah",
+    "hst/*": "hst-stis-x1d",
+    "hst-calspec/*": "hst-calspec",
+    "iraf-1d/UM184_nF.fits": "flux-error-pair",
+    "iraf-1d/evega*": "generic-iraf",
+    "iue/*": "iue-mxlo",
+    "lamost/spec-*": "lamost-lrs",
+    "lamost/med-*": "lamost-mrs",
+    "synthetic-atlas9/*": "stsci-grid",
+    "synthetic-phoenix/*": "phoenix-aces",
 }
 
 
-OPTIONS: dict[str, ReaderOptions] = {}
+OPTIONS = dict.fromkeys(("hst/*", "iraf-1d/evega*"), ReaderOptions(echelle="rows"))
 """Options without which the files of a pattern are refused."""
+
+COMPANIONS = {"galah": "galah-dr4/*", "flux-error-pair": "iraf-1d/UM184*"}
+"""Files of a reader beside those that its pattern names: further files of the same spectra."""
 
 REFUSED = ("damaged", "not-a-spectrum")
 """Directories of files that a reader may claim in order to refuse them."""
@@ -47,7 +62,7 @@ def group(request: pytest.FixtureRequest) -> None:
 @pytest.mark.usefixtures("group")
 class TestRealFiles(ReaderTests):
     pattern: ClassVar[str]
-    n_damaged = 15
+    n_damaged = 6
 
     def files(self) -> Sequence[Path]:
         return sorted(REAL_FILES.glob(self.pattern))
@@ -57,7 +72,8 @@ class TestRealFiles(ReaderTests):
         if self.reader.startswith("generic"):
             return ()
         others = sorted(path for path in REAL_FILES.glob("*/*") if path.parent.name not in REFUSED)
-        return [path for path in others if path not in set(self.files())]
+        mine = {*self.files(), *REAL_FILES.glob(COMPANIONS.get(self.reader, self.pattern))}
+        return [path for path in others if path not in mine]
 
 
 READER = """
