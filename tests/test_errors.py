@@ -19,6 +19,7 @@ EXIT_CODES = {
     "error": 6,
     "usage": 2,
     "no-sources": 2,
+    "bad-catalog": 2,
     "bad-target": 2,
     "config": 2,
     "too-many-rejections": 3,
