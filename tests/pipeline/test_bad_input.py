@@ -205,3 +205,19 @@ class TestMixtures:
         with pytest.raises(MixedDataset, match=r"'vacuum' in 12 .*'air' in 1 \(ADP"):
             build(sdss_files, tmp_path / "x.zarr")
         assert not (tmp_path / "x.zarr").exists()
+
+
+class TestNumbersThatStandForMissing:
+    @pytest.mark.parametrize("value", ["999999.0", "-99999.0", "1E20", "-9999.99"])
+    def test_they_are_nan_in_the_store_and_break_no_rule(self, tmp_path: Path, build: Build, value: str) -> None:
+        (path,) = write_samples(tmp_path / "files", "sdss-spec", 1, n_pix=256)
+        raw = path.read_bytes()
+        for keyword in (b"EXPTIME", b"PLUG_DEC", b"PLUG_RA", b"AIRMASS"):
+            at = next((i for i in range(0, len(raw), 80) if raw[i : i + 10] == keyword.ljust(8) + b"= "), None)
+            if at is not None:
+                raw = raw[: at + 10] + value.rjust(20).ljust(70).encode() + raw[at + 80 :]
+        path.write_bytes(raw)
+        build(tmp_path / "files", tmp_path / "out.zarr")
+        store = zarr.open_group(str(tmp_path / "out.zarr"), mode="r")
+        for name in ("exptime", "dec", "ra", "airmass"):
+            assert np.isnan(store[f"metadata/{name}"][0]), name

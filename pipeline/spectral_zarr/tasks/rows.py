@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from spectral_zarr.contract.columns import param_sentinels
 from spectral_zarr.contract.naming import HeaderKey
+from spectral_zarr.contract.rows import SENTINELS, is_listed
 from spectral_zarr.contract.schema import METADATA
 from spectral_zarr.model import Observation
 from spectral_zarr.store.arrow import flags, integers_or_null, numbers, texts
@@ -35,6 +37,7 @@ _GRID = (
 )
 _FIXED = (*((field.name, str(field.kind)) for field in METADATA), *_GRID)
 _OBSERVED = tuple(field.name for field in fields(Observation))
+_RANGES = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +114,42 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
 
 
 def rows_table(rows: list[Row]) -> pa.Table:
-    """Columns of a batch; header and parameter columns are sorted, absent text is '' and numbers NaN."""
-    arrays = [_column([row.values[name] for row in rows], kind) for name, kind in _FIXED]
+    """Columns of a batch; header and parameter columns are sorted, absent text is '' and numbers NaN.
+
+    Notes
+    -----
+    Numbers that stand for missing are NaN whatever the reader made of them: one that reached the store would break
+    the contract for all of its rows.
+    """
+    arrays = [_column([row.values[name] for row in rows], kind, name) for name, kind in _FIXED]
     names = [name for name, _ in _FIXED]
     for key in _union(row.header for row in rows):
         arrays.append(texts([row.header.get(key, "") for row in rows]))
         names.append(header_column(key))
-    for name in _union(row.params for row in rows):
-        arrays.append(numbers(np.array([row.params.get(name, math.nan) for row in rows], np.float64)))
+    params = {
+        name: np.array([row.params.get(name, math.nan) for row in rows], np.float64)
+        for name in _union(row.params for row in rows)
+    }
+    missing = {name: np.isnan(values) for name, values in params.items()}
+    for name, values in params.items():
+        values[param_sentinels(name, values, missing)] = np.nan
+        arrays.append(numbers(values))
         names.append(PARAM_PREFIX + name)
     return pa.table(arrays, names=names)
 
 
-def _column(values: list[Any], kind: str) -> pa.Array:
+def _column(values: list[Any], kind: str, name: str) -> pa.Array:
     if kind == "text":
         return texts(values)
     if kind == "flag":
         return flags(values)
     if kind == "int64 or null":
         return integers_or_null(values)
-    return numbers(np.array(values, kind))
+    found = np.array(values, kind)
+    if name in _OBSERVED:
+        low, high = _RANGES.get(name, (-np.inf, np.inf))
+        found[is_listed(found, SENTINELS) | np.isinf(found) | (found < low) | (found > high)] = np.nan
+    return numbers(found)
 
 
 def _union(mappings: Iterable[dict[Any, Any]]) -> list[Any]:

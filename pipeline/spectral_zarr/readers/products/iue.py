@@ -174,7 +174,7 @@ def _observation(primary: Header, aperture: str, *, order: str = "") -> Observat
     letter = "S" if aperture.startswith("S") else "L"
     ra = angle(primary, f"{letter}TARGRA", f"{letter}RA", "RA", hours=True)
     dec = angle(primary, f"{letter}TARGDEC", f"{letter}DEC", "DEC")
-    if primary.number("EQUINOX") == 1950.0 and math.isfinite(ra) and math.isfinite(dec):
+    if primary.number("EQUINOX") == 1950.0 and abs(ra) <= 360.0 and abs(dec) <= 90.0:
         ra, dec = _icrs(ra, dec)
     return observe(
         primary,
