@@ -112,6 +112,10 @@ CHUNK_FAULTS: dict[str, tuple[str, Fault]] = {
     ),
     "a text of negative length": (OBJECT, written(OBJECT, lambda _: framed(struct.pack("<Ii", 12, -8) + b"x" * 99))),
     "fewer texts than rows": (OBJECT, written(OBJECT, lambda _: framed(struct.pack("<III", 2, 1, 1) + b"xx"))),
+    "a length that is damaged": (
+        OBJECT,
+        written(OBJECT, lambda _: framed(struct.pack("<I", 12) + struct.pack("<I", 1) + b"\xff" + b"\xff" * 40)),
+    ),
     "no text at all": (OBJECT, written(OBJECT, lambda _: framed(b"\0"))),
 }
 
@@ -300,6 +304,19 @@ def test_pages_of_the_index_that_cannot_be_read(store: Path, executor: Executor)
     payload = bytearray((store / "index.parquet").read_bytes())
     payload[4:400] = bytes(396)
     (store / "index.parquet").write_bytes(payload)
+    assert errors(validate(store, executor=executor)) == {("Q-02", FLUX), ("Z-03", "index.parquet")}
+
+
+def test_a_column_of_the_index_that_the_contract_does_not_name(store: Path, executor: Executor) -> None:
+    path = store / "index.parquet"
+    group = pa.parquet.read_metadata(path).row_group(0)
+    (column,) = (group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == "source_file")
+    payload = bytearray(path.read_bytes())
+    first = column.dictionary_page_offset or column.data_page_offset
+    payload[first : first + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(payload)
+    with pytest.raises(OSError):
+        pa.parquet.read_table(path)
     assert errors(validate(store, executor=executor)) == {("Q-02", FLUX), ("Z-03", "index.parquet")}
 
 

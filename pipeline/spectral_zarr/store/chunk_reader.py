@@ -225,12 +225,20 @@ class ArrayReader:
         try:
             values: list[str] = VLenUTF8().decode(decoded).tolist()
         except UnicodeDecodeError:
-            raw = VLenBytes().decode(decoded)
-            bad = next(i for i, value in enumerate(raw) if not _is_utf8(value))
-            raise ChunkProblem(UNDECODABLE, key, repr(bytes(raw[bad])[:40]), bad) from None
+            raise _undecodable(key, decoded) from None
         except Exception as error:
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
         return values
+
+
+def _undecodable(key: str, decoded: bytes) -> ChunkProblem:
+    try:
+        raw = VLenBytes().decode(decoded)
+    except ValueError as error:
+        # A damaged length cuts a text, or reads into the next one, before it ends beyond the chunk.
+        return ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}")
+    bad = next(i for i, value in enumerate(raw) if not _is_utf8(value))
+    return ChunkProblem(UNDECODABLE, key, repr(bytes(raw[bad])[:40]), bad)
 
 
 def file_problem(path: Path, receipt: ChunkReceipt) -> str | None:

@@ -49,7 +49,8 @@ class IndexColumns:
         start = 0
         try:
             parquet = pa.parquet.ParquetFile(self._path)
-            for batch in parquet.iter_batches(batch_size=rows, columns=self._names):
+            # The other columns are decoded as well: readers of the whole file fail when one of them is damaged.
+            for batch in parquet.iter_batches(batch_size=rows):
                 columns = {name: _column(batch.column(name)) for name in self._names}
                 yield start, columns
                 start += batch.num_rows
