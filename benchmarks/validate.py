@@ -164,8 +164,9 @@ def main() -> int:
 def _round(store: Path, workers: int) -> dict[str, float]:
     plain = json.loads(subprocess.check_output([sys.executable, __file__, "--decode", str(store)]))
     result = Path(store.parent / "verdict.json")
-    command = f"spectral-zarr validate --json --quiet --workers {workers} {store} > {result}"
-    usage = run(["/bin/sh", "-c", command])
+    program = "import sys; sys.stdout = open(sys.argv.pop(1), 'w'); from spectral_zarr.cli import main; main()"
+    arguments = ["validate", "--json", "--quiet", "--workers", str(workers), str(store)]
+    usage = run([sys.executable, "-c", program, str(result), *arguments])
     (verdict,) = json.loads(result.read_text())
     if not verdict["valid"] or verdict["decoded_bytes"] != plain["bytes"]:
         raise SystemExit(f"the store should be valid, with {plain['bytes']} bytes decoded: {verdict}")
