@@ -38,10 +38,11 @@ class Header:
     Where a keyword is repeated, the first card counts, as in astropy.
     """
 
-    __slots__ = ("_heads", "_index", "raw")
+    __slots__ = ("_heads", "_index", "_texts", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self._texts: dict[str, str] = {}
         self._heads: bytes | None = None
         self._index: dict[str, tuple[int, ...]] | None = None
 
@@ -70,8 +71,12 @@ class Header:
 
     def text(self, keyword: str) -> str:
         """Projected text of a keyword, '' when absent."""
-        value = self.get(keyword)
-        return value_text(value).strip() if value is not None else ""
+        # Every reader asks for the telescope and the instrument to tell whether a file is its own.
+        known = self._texts.get(keyword)
+        if known is None:
+            value = self.get(keyword)
+            known = self._texts[keyword] = value_text(value).strip() if value is not None else ""
+        return known
 
     def number(self, keyword: str) -> float:
         """Value as float, NaN when absent, not a number or a sentinel."""

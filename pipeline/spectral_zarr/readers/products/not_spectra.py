@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import NotASpectrum, RefusedProduct, SourceError
@@ -24,7 +25,8 @@ _SAMPLES = re.compile(
     r"^(ln|log)_?(prob|like(lihood)?|post(erior)?|prior|l|p)\d*$|^(chain|walker|sample_?(no|weight)|mcmc.*|acceptance)$",
     re.IGNORECASE,
 )
-_POLARISED = frozenset({"POL", "STOKESQ", "STOKESU", "STOKESV", "NULL1", "NULL2", "STOKES_Q", "STOKES_U", "STOKES_V"})
+_POLARISED = frozenset({"pol", "stokesq", "stokesu", "stokesv", "null1", "null2", "stokes_q", "stokes_u", "stokes_v"})
+_INTENSITY = frozenset({"flux", "fluxab", "intensity", "i"})
 _BASIS = re.compile(r"EIGEN|BASIS_?VECTORS|TEMPLATE_?(BASIS|VECTORS)", re.IGNORECASE)
 _ORDERS = re.compile(r"^(S2D|E2DS)|E2DS|^WAVEDATA_", re.IGNORECASE)
 
@@ -59,9 +61,10 @@ def _long_axes(hdu: Hdu) -> int:
 
 
 def _is_correlation(file: FitsFile) -> bool:
-    if any(_CORRELATION.search(hdu.name) for hdu in _hdus(file)):
+    hdus = _hdus(file)
+    if any(_CORRELATION.search(hdu.name) for hdu in hdus if "CCF" in hdu.name):
         return True
-    if any(table.find("CCF") is not None for table in _tables(file)):
+    if any(hdu.find("CCF") is not None and not hdu.compressed for hdu in hdus):
         return True
     texts = (
         hdu.header.text(keyword) for hdu in _images(file) for keyword in ("CTYPE1", "CUNIT1") if len(hdu.shape) < 3
@@ -79,14 +82,18 @@ def _is_basis(file: FitsFile) -> bool:
 
 
 def _is_polarised(file: FitsFile) -> bool:
-    names = {hdu.name for hdu in _hdus(file)}
-    for table in _tables(file):
-        names |= {column.name.upper() for column in table.layout.columns}
-    return bool(names & _POLARISED) and not names & {"FLUX", "FLUXAB", "INTENSITY", "I"}
+    tables = [table.layout.by_name.keys() for table in _tables(file)]
+    names = [{hdu.name.lower() for hdu in _hdus(file)}, *tables]
+    return not all(_POLARISED.isdisjoint(one) for one in names) and all(_INTENSITY.isdisjoint(one) for one in names)
+
+
+@lru_cache(maxsize=4096)
+def _samples(column: str) -> bool:
+    return _SAMPLES.match(column.strip()) is not None
 
 
 def _is_chain(file: FitsFile) -> bool:
-    return any(_SAMPLES.match(column.name.strip()) for table in _tables(file) for column in table.layout.columns)
+    return any(_samples(column.name) for table in _tables(file) for column in table.layout.columns)
 
 
 def _is_cube(file: FitsFile) -> bool:

@@ -14,20 +14,34 @@ Recognises = Callable[[FitsFile], bool]
 
 def _card(keyword: str, *starts: str) -> Recognises:
     wanted = tuple(start.upper() for start in starts)
-    return lambda file: any(hdu.header.text(keyword).upper().startswith(wanted) for hdu in file.hdus[:2])
+
+    def has_text(file: FitsFile) -> bool:
+        texts = [hdu.header.text(keyword) for hdu in file.hdus[:2]]
+        return any(text.upper().startswith(wanted) for text in texts if text)
+
+    return has_text
 
 
 def _cards(*keywords: str) -> Recognises:
-    return lambda file: all(any(keyword in hdu.header for hdu in file.hdus[:2]) for keyword in keywords)
+    first, *others = keywords
+
+    def has_cards(file: FitsFile) -> bool:
+        headers = [hdu.header for hdu in file.hdus[:2]]
+        if not any(first in header for header in headers):
+            return False
+        return all(any(keyword in header for header in headers) for keyword in others)
+
+    return has_cards
 
 
 def _hdus(*names: str) -> Recognises:
-    return lambda file: set(names) <= {hdu.name for hdu in file.hdus}
+    return lambda file: file.names.issuperset(names)
 
 
 def _columns(*names: str) -> Recognises:
+    first, *others = names
     return lambda file: any(
-        hdu.kind == "table" and all(hdu.find(name) is not None for name in names) for hdu in file.hdus[1:3]
+        hdu.find(first) is not None and all(hdu.find(name) is not None for name in others) for hdu in file.hdus[1:3]
     )
 
 
