@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import ConfigError, NotASpectrum
@@ -79,7 +80,9 @@ def find_reader(file: RawFile, options: ReaderOptions) -> Reader:
     ConfigError
         When ``[readers] only`` names an unknown reader.
     """
-    for reader in _asked(type(file), options.only):
+    # mypy does not see that classes can be hashed.
+    kind: Any = type(file)
+    for reader in _asked(kind, options.only):
         if reader.claims(file, options):
             return reader
     message = f"no reader understands it: {file.describe()}. Name its columns in [readers.table] or leave it out"
