@@ -20,6 +20,7 @@ _VELOCITY = re.compile(r"^\s*k?m\s*(/|\.|\s)?\s*s(\*{2}|\^)?(-1)?\s*$", re.IGNOR
 _SKY = re.compile(r"^(RA--|DEC-|GLON|GLAT|ELON|ELAT)", re.IGNORECASE)
 _SPECTRAL = re.compile(r"^(WAVE|AWAV|LAMBDA|LINEAR|FREQ|VELO|VRAD|VOPT|ENER|LOG)", re.IGNORECASE)
 _RADIO = re.compile(r"^(FREQ|VRAD|VELO|FELO|VOPT|ZOPT|BETA)", re.IGNORECASE)
+_RADIO_COLUMNS = frozenset({"freq", "frequency", "velocity", "vhelio", "vlsr", "vrad"})
 _CORRELATION = re.compile(r"(^|_)CCF", re.IGNORECASE)
 _SAMPLES = re.compile(
     r"^(ln|log)_?(prob|like(lihood)?|post(erior)?|prior|l|p)\d*$|^(chain|walker|sample_?(no|weight)|mcmc.*|acceptance)$",
@@ -129,6 +130,18 @@ def _is_sky_image(file: FitsFile) -> bool:
     return any(_long_axes(hdu) == 2 and any(map(_SKY.match, _axes(hdu))) for hdu in _images(file))
 
 
+def _is_radio_table(file: FitsFile) -> bool:
+    for table in _tables(file):
+        names = table.layout.by_name.keys()
+        if not _RADIO_COLUMNS.isdisjoint(names) and any(name.startswith("flux") for name in names):
+            return True
+    return False
+
+
+def _is_empty(file: FitsFile) -> bool:
+    return not any(map(_long_axes, _images(file))) and not any(table.n_rows for table in _tables(file))
+
+
 _MERGED = "ingest the merged one-dimensional spectrum of the exposure (s1d)"
 
 KINDS: tuple[Kind, ...] = (
@@ -146,10 +159,17 @@ KINDS: tuple[Kind, ...] = (
 REMAINDERS: tuple[Kind, ...] = (
     Kind("an image of a slit, its second axis is a place on the sky", _is_slit, "extract a spectrum first (apall)"),
     Kind("an image of the sky", _is_sky_image, "leave it out"),
+    Kind("a spectrum on a frequency or velocity axis", _is_radio_table, "convert the axis to wavelength first"),
+    Kind("a file without data", _is_empty, "fetch it again or leave it out"),
     Kind(
         "a catalogue: a table without a wavelength and a flux column",
         lambda file: any(table.n_rows > 0 for table in _tables(file)) and not any(map(_long_axes, _images(file))),
         "join it as parameters, or name its columns in [readers.table]",
+    ),
+    Kind(
+        "an image without a wavelength axis",
+        lambda file: any(map(_long_axes, _images(file))),
+        "tell what its rows are with rows in [readers.image] if it is a spectrum, or leave it out",
     ),
 )
 """What no reader understands, tried last."""
