@@ -49,6 +49,11 @@ def _all(*rules: Recognises) -> Recognises:
     return lambda file: all(rule(file) for rule in rules)
 
 
+def _is_6df(file: FitsFile) -> bool:
+    # Images of the sky come first; the spectra of the arms V and R and their sum follow.
+    return any(name.startswith(("SPECTRUM V", "SPECTRUM R")) for name in file.names)
+
+
 _WEAVE = "WEAVE L1, whose files do not say whether their wavelengths are in air or in vacuum"
 
 PRODUCTS: tuple[tuple[str, Recognises], ...] = (
@@ -71,7 +76,8 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("Gaia (a product other than RVS and XP sampled spectra)", _columns("source_id", "solution_id")),
     ("Euclid SIR without WAVELENGTH or VAR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
     ("PHOENIX model atmosphere", _cards("PHXTEFF")),
-    ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
+    ("PypeIt (a product other than spec1d and coadd1d)", _cards("PYP_SPEC")),
+    ("6dFGS in image form (the table form of its archive is read)", _is_6df),
     (
         "a GIRAFFE pipeline image of all fibres (the ESO archive has its spectra as science data products)",
         _all(_card("INSTRUME", "GIRAFFE"), _cards("ESO PRO CATG")),
