@@ -267,7 +267,7 @@ class TestFiles:
             assert spectrum.sampling.medium == {"AWAV": "air", "WAVE": "vacuum"}[header["CTYPE1"]]
 
 
-@pytest.mark.parametrize(("mjd", "kept"), [(58407.5, 58407.5), (2965661.58, np.nan), (0.0, np.nan), (2458408.0, np.nan)])
+@pytest.mark.parametrize(("mjd", "kept"), [(58407.5, 58407.5), (2965661.6, np.nan), (0.0, np.nan), (2458408.0, np.nan)])
 def test_a_date_that_is_no_modified_julian_date_is_unknown(
     write_fits: Any, line: Any, read_one: Any, mjd: float, kept: float
 ) -> None:
