@@ -15,6 +15,7 @@ CHOICES = {
     "readers.table.wavelength_scale": "ln",
     "readers.table.medium": "vacuum",
     "readers.image.medium": "air",
+    "readers.image.rows": ("wavelength", "flux"),
     "readers.echelle": "rows",
     "readers.arrays.wavelength_scale": "log10",
     "readers.arrays.medium": "vacuum",

@@ -9,7 +9,7 @@ from astropy import units
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral_zarr.contract.units import UNPARSED_UNITS, canonical_unit, wavelength_factor
+from spectral_zarr.contract.units import UNPARSED_UNITS, canonical_unit, is_magnitude, wavelength_factor
 
 FLAM = "erg / (Angstrom cm2 s)"
 VECTORS = {
@@ -28,6 +28,10 @@ VECTORS = {
     "ERG/CM2/S/A": FLAM,
     "FLAM": FLAM,
     "FNU": "erg / (Hz cm2 s)",
+    "PHOTLAM": "ph / (Angstrom cm2 s)",
+    "photnu": "ph / (Hz cm2 s)",
+    "photons/s/cm2/A": "ph / (Angstrom cm2 s)",
+    "dimensionless_unit": "dimensionless",
     "erg/s/cm^2/cm": "erg / (cm3 s)",
     "erg/s/cm2/angstrom": FLAM,
     "erg /s /cm**2 /angstrom": FLAM,
@@ -158,3 +162,13 @@ def test_any_composition_is_refused_or_storable_and_canonical_already(scale: str
 def test_any_text_is_refused_or_storable(text: str) -> None:
     canonical = canonical_unit(text)
     assert canonical is None or is_storable(canonical)
+
+
+@pytest.mark.parametrize("text", ["STMAG", "ABmag", "mag", "mag(AB)", " VEGAMAG ", "OBMAG"])
+def test_magnitudes_are_told_from_fluxes(text: str) -> None:
+    assert is_magnitude(text)
+
+
+@pytest.mark.parametrize("text", ["FLAM", "magnetic", "", "maggy", "Jy"])
+def test_other_units_are_no_magnitudes(text: str) -> None:
+    assert not is_magnitude(text)

@@ -211,3 +211,18 @@ class TestHeader:
         header = header_of("HIERARCH RA2 = 1", "RA2     = 2", "HIERARCH RA2 = 3")
         assert header.integer("RA2") == 1
         assert list(header.texts("RA2")) == [(1, "1"), (2, "2"), (3, "3")]
+
+
+LONG_KEYWORD = st.from_regex(r"ESO [A-Z]{3} [A-Z]{2,4}", fullmatch=True)
+
+
+@given(st.lists(st.lists(LONG_KEYWORD, min_size=3, max_size=3), min_size=2, max_size=5))
+def test_headers_whose_cards_begin_alike_keep_their_own_long_keywords(keywords: list[list[str]]) -> None:
+    # All of them have the same first nine bytes in every card, in turn the same and other long keywords.
+    for value, names in enumerate([*keywords, *keywords]):
+        header = header_of(*(f"HIERARCH {name} = {value}{i}" for i, name in enumerate(names)))
+        assert set(header.index) == {"SIMPLE", "BITPIX", "NAXIS", *names}
+        for name in names:
+            assert [text for _, text in header.texts(name)] == [
+                str(int(f"{value}{i}")) for i, other in enumerate(names) if other == name
+            ]

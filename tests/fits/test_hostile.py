@@ -181,9 +181,7 @@ class TestData:
         with pytest.raises(CorruptFits, match="astropy"):
             parsed(raw).hdus[0].image()
 
-    @pytest.mark.parametrize(
-        "forms", [["1E"], ["1E", "1E", "1E"], ["99999999999999999999E"], ["1e", "1e"], ["Z", "1E"]]
-    )
+    @pytest.mark.parametrize("forms", [["1E"], ["1E", "1E", "1E"], ["99999999999999999999E"], ["Z", "1E"]])
     def test_columns_that_do_not_fill_a_row_are_corrupt(self, forms: list[str]) -> None:
         hdu = parsed(EMPTY_PRIMARY + table_hdu(forms, 8, bytes(16))).hdus[1]
         with pytest.raises(CorruptFits):

@@ -196,3 +196,15 @@ class TestFile:
         packed = gzip.compress(EMPTY_PRIMARY)
         assert parsed(packed).sha256 == hashlib.sha256(packed).hexdigest()
         assert parsed(packed).size == len(packed)
+
+
+def test_formats_in_lower_case_are_read_as_astropy_reads_them() -> None:
+    columns = [fits.Column("A", "D", array=[1.5, 2.5]), fits.Column("B", "3E", array=np.arange(6.0).reshape(2, 3))]
+    raw = written(fits.BinTableHDU.from_columns(columns))
+    lower = raw.replace(b"TFORM1  = 'D       '", b"TFORM1  = 'd       '").replace(b"'3E      '", b"'3e      '")
+    assert lower != raw
+    table = FitsFile(lower, "lower.fits").hdus[1]
+    expected = fits.open(io.BytesIO(lower))[1].data
+    np.testing.assert_array_equal(table.column("A"), expected["A"])
+    np.testing.assert_array_equal(table.column("B"), expected["B"])
+    np.testing.assert_array_equal(table.flat_cell("B", 1), expected["B"][1])

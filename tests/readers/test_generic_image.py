@@ -265,3 +265,12 @@ class TestFiles:
             expected = header["CRVAL1"] + header["CDELT1"] * (np.arange(300) + 1 - header["CRPIX1"])
             np.testing.assert_allclose(prepare(spectrum).grid.wavelength(), expected, rtol=1e-12)
             assert spectrum.sampling.medium == {"AWAV": "air", "WAVE": "vacuum"}[header["CTYPE1"]]
+
+
+@pytest.mark.parametrize(("mjd", "kept"), [(58407.5, 58407.5), (2965661.6, np.nan), (0.0, np.nan), (2458408.0, np.nan)])
+def test_a_date_that_is_no_modified_julian_date_is_unknown(
+    write_fits: Any, line: Any, read_one: Any, mjd: float, kept: float
+) -> None:
+    facts = read_one(write_fits(line(MJD_dash_OBS=mjd)))[1].observation
+    np.testing.assert_equal(facts.mjd, kept)
+    assert bool(facts.date_obs) == np.isfinite(kept)

@@ -55,6 +55,13 @@ REMAINDER = {
     "image of the sky": ("image of the sky", [image(np.ones((6, 7)), **SKY)]),
     "catalogue": ("catalogue", [table(rows=9, source_id="K", ra="D", dec="D", teff="E")]),
     "catalogue of vectors": ("catalogue", [table(rows=9, id="K", mags="5E")]),
+    "radio spectrum in a table": (
+        "frequency or velocity axis",
+        [table(rows=1, VHELIO="50D", FREQ="50D", FLUXDENS="50D")],
+    ),
+    "image of no axis": (r"without a wavelength axis.*rows in \[readers.image\]", [image(np.ones((6, 7)))]),
+    "line of no axis": ("without a wavelength axis", [image(LINE)]),
+    "nothing": ("without data", [image(LINE[:1])]),
 }
 
 
@@ -81,6 +88,28 @@ def test_an_image_of_a_slit_is_named(write_fits: Any, read_one: Any) -> None:
     cards = {"CTYPE1": "PIXEL", "CTYPE2": "LINEAR", "CRVAL2": 5000.0, "CDELT2": 1.0, "DISPAXIS": 2}
     with pytest.raises((RefusedProduct, NotASpectrum), match=r"slit|not one spectrum"):
         read_one(write_fits(image(np.ones((60, 50)), **cards)))
+
+
+LAMPS = ("ThAr9500A", "FeAr 3200A", "HeNeAr", "Comp lamp", "flat", "arc 3")
+
+
+@pytest.mark.parametrize("target", LAMPS)
+def test_lamps_are_no_stars(write_fits: Any, read_one: Any, target: str) -> None:
+    cards = {"CRVAL1": 5000.0, "CDELT1": 0.2, "CUNIT1": "Angstrom", "BUNIT": "adu"}
+    iraf = {"WAT0_001": "system=equispec", "WAT1_001": "wtype=linear label=Wavelength units=Angstroms", "DC-FLAG": 0}
+    for more in ({}, iraf):
+        hdu = fits.PrimaryHDU(LINE)
+        hdu.header.update({**cards, **more, "IMAGETYP": "comp", "OBJECT": target})
+        with pytest.raises(RefusedProduct, match=r"IMAGETYP = 'comp'.*a calibration"):
+            read_one(write_fits(hdu))
+
+
+@pytest.mark.parametrize(("kind", "target"), [("comp", ""), ("comp", "alpha Lyr"), ("object", "ThAr"), ("", "flat")])
+def test_a_spectrum_is_no_lamp_by_one_card_alone(write_fits: Any, read_one: Any, kind: str, target: str) -> None:
+    cards = {"CRVAL1": 5000.0, "CDELT1": 0.2, "CUNIT1": "Angstrom", "BUNIT": "adu"}
+    hdu = fits.PrimaryHDU(LINE)
+    hdu.header.update({**cards, "IMAGETYP": kind, "OBJECT": target})
+    assert read_one(write_fits(hdu))[1].flux.size == LINE.size
 
 
 def test_templates_are_known_by_their_file_name(tmp_path: Path, read_one: Any) -> None:

@@ -119,3 +119,15 @@ class TestOrders:
         path = write(write_fits, np.stack([plane()] * 4), NORDERS=2, ORDERS="3,4", NAPS=2)
         _, spectra = read_all(path, ReaderOptions(echelle="rows"))
         assert [one.observation.order for one in spectra] == ["3/1", "3/2", "4/1", "4/2"]
+
+
+def test_a_comment_of_the_library_tells_that_its_spectra_are_at_rest(write_fits: Any, read_one: Any) -> None:
+    path = write(write_fits, plane())
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].header["COMMENT"] = "2MASS photometry and has been shifted to zero radial velocity.  For"
+    assert read_one(path)[1].observation.velocity_frame == "rest"
+
+
+def test_times_may_have_single_digits(write_fits: Any, read_one: Any) -> None:
+    path = write(write_fits, plane(), SPTYPE="", DATE_OBS="2000-11-06", TIME_OBS="12:16:5.2351810")
+    assert read_one(path)[1].observation.date_obs == "2000-11-06T12:16:05.2351810"

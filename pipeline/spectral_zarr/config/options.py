@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 Medium = Literal["air", "vacuum", "unknown"]
+ImageRow = Literal["wavelength", "flux", "uncertainty", "ivar", "variance", "continuum", ""]
 Count = Annotated[int, Meta(ge=0)]
 PositiveCount = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -45,9 +46,25 @@ class TableOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImageOptions:
-    """``[readers.image]``: what a generic one-dimensional image does not say in its header."""
+    """``[readers.image]``: what a generic one-dimensional image does not say in its header.
+
+    Attributes
+    ----------
+    hdu : int
+        Zero-based HDU of the flux.
+    rows : tuple of str
+        What the rows of an image of one spectrum hold, first row first; '' for one that is not read. Without it, an
+        image of several rows is refused.
+    wavelength_unit, flux_unit : str
+        Units that the header does not give.
+    medium : {'air', 'vacuum', 'unknown'}
+        Medium of the wavelengths where the header does not tell it.
+    velocity_frame : str
+        Velocity frame where the header has no SPECSYS.
+    """
 
     hdu: Count = 0
+    rows: tuple[ImageRow, ...] = ()
     wavelength_unit: str = ""
     flux_unit: str = ""
     medium: Medium = "unknown"

@@ -29,6 +29,8 @@ _ALIASES = {
     "erg/cm/s/ang": _FLUX_DENSITY,
     "flam": _FLUX_DENSITY,
     "fnu": "erg / (Hz cm2 s)",
+    "photlam": "ph / (Angstrom cm2 s)",
+    "photnu": "ph / (Hz cm2 s)",
     "adu": "adu",
     "du/pixel": "adu",
     "counts": "ct",
@@ -46,6 +48,7 @@ _ALIASES = {
     "normalized": DIMENSIONLESS,
     "normalised": DIMENSIONLESS,
     "dimensionless": DIMENSIONLESS,
+    "dimensionless_unit": DIMENSIONLESS,
     "1": DIMENSIONLESS,
 }
 
@@ -90,6 +93,7 @@ _WORDS = (
     (re.compile(r"(?<![A-Za-z])(?:[Cc]ounts|COUNTS)(?![A-Za-z])"), "ct"),
     (re.compile(r"(?<![A-Za-z])(?:ERGS?|[Ee]rgs)(?![A-Za-z])"), "erg"),
     (re.compile(r"(?<![A-Za-z])ADU(?![A-Za-z])"), "adu"),
+    (re.compile(r"(?<![A-Za-z])(?:[Pp]hotons|PHOTONS?)(?![A-Za-z])"), "photon"),
     (re.compile(r"(?<![A-Za-z])(?:[Mm]icrons?|MICRONS?|[µμ]m)(?![A-Za-z])"), "um"),
     (re.compile(r"(?<![A-Za-z])(?:[Ww]atts?|WATTS?)(?![A-Za-z])"), "W"),
     (re.compile(r"(?<![A-Za-z])(?:e-|[Ee]lectrons?)(?=/|\s|$)"), "electron"),
@@ -103,6 +107,14 @@ _NO_FLUX = (
 """Physical types that no flux has: a text that parses to one of them means something else."""
 
 _IN_PARENTHESES = re.compile(r"^\s*flux\s*\((?P<unit>.*)\)\s*$", re.IGNORECASE)
+
+
+_MAGNITUDE = re.compile(r"(?:AB|ST|VEGA|OB|M_)?MAG(?:\(.*\))?", re.IGNORECASE)
+
+
+def is_magnitude(text: str) -> bool:
+    """Whether a unit is one of magnitudes, whose numbers no other unit makes a flux."""
+    return _MAGNITUDE.fullmatch(text.strip()) is not None
 
 
 def wavelength_factor(text: str) -> float | None:

@@ -28,6 +28,31 @@ Numbers = NDArray[np.float64]
 Evaluate = Callable[[Numbers, Numbers, Numbers], Numbers]
 
 
+_CALIBRATIONS = frozenset(
+    {"arc", "bias", "comp", "comparison", "dark", "flat", "flat field", "flatfield", "lamp", "zero"}
+)
+"""Values of IMAGETYP that are no exposure of the sky."""
+_LAMP = re.compile(
+    r"^\s*(comp(arison)?|arc|lamp|flat|quartz|bias|zero|dark)\b|(Th|Fe|Cu|He|Ne|Hg|Cd|Zn|U)[-/ ]?(Ne[-/ ]?)?(Ar|Ne)",
+    re.IGNORECASE,
+)
+"""What OBJECT says of a lamp or another calibration."""
+
+
+def refuse_calibration(header: Header, *, path: str, hdu: int) -> None:
+    """Refuse the spectrum of a lamp or another calibration where both IMAGETYP and OBJECT say so.
+
+    Raises
+    ------
+    RefusedProduct
+    """
+    kind, target = header.text("IMAGETYP"), header.text("OBJECT")
+    # Spectra of stars are in use whose IMAGETYP says comp, so that it is not believed alone.
+    if kind.lower() in _CALIBRATIONS and _LAMP.search(target):
+        message = f"IMAGETYP = '{kind}' and OBJECT = '{target}': a calibration and no star; leave it out"
+        raise RefusedProduct(message, path=path, hdu=hdu)
+
+
 def attribute_text(header: Header, axis: int) -> str:
     """Text of the WAT cards of an axis (0 for the whole image), pasted together as IRAF cut it."""
     pieces = []

@@ -18,13 +18,18 @@ _SEXAGESIMAL = re.compile(r"^\s*([+-]?)(\d{1,3})[: ](\d{1,2})[: ](\d{1,2}(?:\.\d
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
+def dated(mjd: float) -> float:
+    """A modified Julian date, NaN where it is none of this age: headers have Julian dates and zeros in its place."""
+    return mjd if 40_000 <= mjd <= 90_000 else float("nan")
+
+
 def date_from_mjd(mjd: float) -> str:
     """ISO date and time, to the millisecond, of a modified Julian date; '' for NaN or absurd dates.
 
     >>> date_from_mjd(55784.97491049)
     '2011-08-11T23:23:52.266'
     """
-    if not math.isfinite(mjd) or not 40_000 <= mjd <= 90_000:
+    if not math.isfinite(dated(mjd)):
         return ""
     moment = _MJD_EPOCH + timedelta(milliseconds=round(mjd * 86_400_000))
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
@@ -176,7 +181,7 @@ def observe(header: Header, **known: Any) -> Observation:
         "snr_method": snr_method,
         "ra": angle(header, "RA", "RA_DEG", "RA_TARG", hours=True),
         "dec": angle(header, "DEC", "DEC_DEG", "DEC_TARG"),
-        "mjd": first_number(header, "MJD-OBS", "MJD-BEG", "EXPSTART"),
+        "mjd": dated(first_number(header, "MJD-OBS", "MJD-BEG", "EXPSTART")),
         "exptime": positive(first_number(header, "EXPTIME", "TEXPTIME", "EXPOSURE")),
         "airmass": positive(first_number(header, "AIRMASS", "ESO TEL AIRM START")),
     }

@@ -11,6 +11,9 @@ from spectral_zarr.model import Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy
 from spectral_zarr.readers.raw import RawFile
 
+MANY_FILES = -10
+"""Priority of the products of which a data set may have millions of files."""
+
 
 @runtime_checkable
 class Reader(Protocol):
@@ -25,7 +28,8 @@ class Reader(Protocol):
     title : str
         One line for ``spectral-zarr readers``.
     priority : int
-        Readers are asked in ascending order; products have 0, generic layouts 100.
+        Readers are asked in ascending order; products have 0, or `MANY_FILES` to be asked before the others where a
+        survey has millions of files, generic layouts 100. Products exclude one another, whatever their order.
     policy : HeaderPolicy
         Header cards that the product adds to or removes from the common lists.
 

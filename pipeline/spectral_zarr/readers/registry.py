@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import ConfigError, NotASpectrum
@@ -59,6 +60,16 @@ def _any_of(names: Callable[[Reader], str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
 
 
+@cache
+def _asked(kind: type[RawFile], only: tuple[str, ...]) -> tuple[Reader, ...]:
+    """Readers that are asked about a kind of file."""
+    if unknown := set(only) - {reader.name for reader in readers()}:
+        raise ConfigError(f"unknown reader {', '.join(sorted(unknown))}; 'spectral-zarr readers' lists them")
+    return tuple(
+        reader for reader in readers() if issubclass(kind, kind_of_file(reader)) and (not only or reader.name in only)
+    )
+
+
 def find_reader(file: RawFile, options: ReaderOptions) -> Reader:
     """The first reader that claims a file.
 
@@ -69,12 +80,10 @@ def find_reader(file: RawFile, options: ReaderOptions) -> Reader:
     ConfigError
         When ``[readers] only`` names an unknown reader.
     """
-    known = readers()
-    if unknown := set(options.only) - {reader.name for reader in known}:
-        raise ConfigError(f"unknown reader {', '.join(sorted(unknown))}; 'spectral-zarr readers' lists them")
-    for reader in known:
-        wanted = (not options.only or reader.name in options.only) and isinstance(file, kind_of_file(reader))
-        if wanted and reader.claims(file, options):
+    # mypy does not see that classes can be hashed.
+    kind: Any = type(file)
+    for reader in _asked(kind, options.only):
+        if reader.claims(file, options):
             return reader
     message = f"no reader understands it: {file.describe()}. Name its columns in [readers.table] or leave it out"
     raise NotASpectrum(message, path=file.name)

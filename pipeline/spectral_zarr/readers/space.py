@@ -87,6 +87,15 @@ def flagged(quality: NDArray[Any], bits: int) -> NDArray[np.bool_]:
     return np.asarray((np.nan_to_num(quality).astype(np.int64) & bits) != 0)
 
 
+INDEFINITE = 1.6e38
+"""INDEF of the tables of IRAF and STSDAS."""
+
+
+def indefinite(values: Pixels) -> NDArray[np.bool_]:
+    """Numbers that are missing from a table that IRAF or STSDAS wrote."""
+    return np.isclose(values, INDEFINITE, rtol=1e-3, atol=0)
+
+
 def unit_of(table: Hdu, name: str, default: str) -> str:
     """TUNIT of a column, or what the product defines where the card is missing."""
     column = table.find(name)

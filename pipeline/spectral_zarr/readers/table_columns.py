@@ -37,6 +37,7 @@ _FLUX = frozenset({"flux", "flam", "spec", "fluxn", "intensity", "signal", "s"})
 _SIGMA = frozenset(
     {"err", "error", "errors", "sigma", "e_flux", "flux_err", "flux_error", "fluxerr", "fluxerror", "eflux", "noise"}
     | {"std", "serr", "err_flux", "sigma_flux", "flux_sigma", "flux_std", "flux_unc", "flux_uncertainty"}
+    | {"staterror", "stat_error", "stat_err"}
 )
 _SIGMA_PREFIX = "unc"
 _IVAR = frozenset({"ivar", "invvar", "flux_ivar"})

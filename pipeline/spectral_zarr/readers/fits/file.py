@@ -186,9 +186,15 @@ class FitsFile(RawFile):
         """Header of the primary HDU."""
         return self.hdus[0].header
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """EXTNAMEs of all HDUs in upper case, with '' for those without one."""
+        return frozenset([hdu.name for hdu in self.hdus])
+
     def named(self, name: str) -> Hdu | None:
         """First HDU with an EXTNAME, compared without case."""
-        return next((hdu for hdu in self.hdus if hdu.name == name.upper()), None)
+        wanted = name.upper()
+        return next((hdu for hdu in self.hdus if hdu.name == wanted), None) if wanted in self.names else None
 
     def reference_data(self, index: int, column: int | None = None) -> NDArray[Any]:
         """Image, or column by position, as astropy reads it from the same bytes.

@@ -6,8 +6,10 @@ import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectral_zarr.readers.fits.cards import (
     CARD,
@@ -38,10 +40,11 @@ class Header:
     Where a keyword is repeated, the first card counts, as in astropy.
     """
 
-    __slots__ = ("_heads", "_index", "raw")
+    __slots__ = ("_heads", "_index", "_texts", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self._texts: dict[str, str] = {}
         self._heads: bytes | None = None
         self._index: dict[str, tuple[int, ...]] | None = None
 
@@ -70,8 +73,12 @@ class Header:
 
     def text(self, keyword: str) -> str:
         """Projected text of a keyword, '' when absent."""
-        value = self.get(keyword)
-        return value_text(value).strip() if value is not None else ""
+        # Every reader asks for the telescope and the instrument to tell whether a file is its own.
+        known = self._texts.get(keyword)
+        if known is None:
+            value = self.get(keyword)
+            known = self._texts[keyword] = value_text(value).strip() if value is not None else ""
+        return known
 
     def number(self, keyword: str) -> float:
         """Value as float, NaN when absent, not a number or a sentinel."""
@@ -133,14 +140,35 @@ def _index_cards(raw: bytes) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
     short, hierarch = index_heads(heads)
     if not hierarch:
         return short, heads
+    cards = np.frombuffer(raw, np.uint8, len(raw) // CARD * CARD)
+    known = _known_headers(heads)
+    for header in known:
+        if not np.any((cards ^ header.cards) & header.mask):
+            return header.offsets, None
     index: dict[str, list[int]] = {}
+    mask = np.zeros(cards.size, np.uint8)
     for offset in hierarch:
         equals = raw.find(b"=", offset, offset + CARD)
+        mask[offset : equals + 1 if equals >= 0 else offset + CARD] = 0xFF
         if equals >= 0:
             index.setdefault(_long_keyword(raw[offset + 8 : equals]), []).append(offset)
-    return short | {
-        keyword: tuple(sorted((*short.get(keyword, ()), *offsets))) for keyword, offsets in index.items()
-    }, None
+    merged = short | {keyword: tuple(sorted((*short.get(keyword, ()), *offsets))) for keyword, offsets in index.items()}
+    known[:] = [_KnownHeader(cards.copy(), mask, merged)]
+    return merged, None
+
+
+class _KnownHeader(NamedTuple):
+    """The cards of a header, the bytes of them that are its long keywords up to the equals signs, and its index."""
+
+    cards: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    offsets: dict[str, tuple[int, ...]]
+
+
+@lru_cache(maxsize=32)
+def _known_headers(heads: bytes) -> list[_KnownHeader]:
+    """The last header with these heads; thousands of long keywords are found again by comparing bytes."""
+    return []
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from spectral_zarr.readers.fits.header import Header
 
-_TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$")
+_TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$", re.IGNORECASE)
 _SIZES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 UNREADABLE = "unreadable"
 """In place of a dtype: the column is scaled by a card without a value."""
@@ -64,7 +64,7 @@ def table_layout(raw: bytes) -> TableLayout:
         match = _TFORM.match(header.text(f"TFORM{number}"))
         if match is None:
             raise ValueError(f"TFORM{number} is missing or not a binary table format")
-        repeat, kind = int(match[1] or 1), match[2]
+        repeat, kind = int(match[1] or 1), match[2].upper()
         size = -(-repeat // 8) if kind == "X" else _SIZES[kind] * (repeat if kind not in "PQ" else min(repeat, 1))
         columns.append(
             TableColumn(

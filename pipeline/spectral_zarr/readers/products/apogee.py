@@ -26,6 +26,7 @@ from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, header_snr, iso_moment, observe, positive
+from spectral_zarr.readers.reader import MANY_FILES
 
 N_PIX = 8575
 _JD_OF_MJD_ZERO = 2400000.5
@@ -55,7 +56,7 @@ class ApStar:
     name = "apogee-apstar"
     version = "1"
     title = "APOGEE apStar and asStar, the combination of all visits"
-    priority = 0
+    priority = MANY_FILES
     policy = APOGEE_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
@@ -106,7 +107,7 @@ class AspcapStar:
     name = "apogee-aspcapstar"
     version = "1"
     title = "APOGEE aspcapStar, normalised, with ASPCAP parameters"
-    priority = 0
+    priority = MANY_FILES
     policy = APOGEE_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:

@@ -22,6 +22,7 @@ from spectral_zarr.readers.apogee import (
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.observing import date_obs, first_text, mjd_from_date, observe
+from spectral_zarr.readers.reader import MANY_FILES
 
 BAD_BITS = 16639
 """BADPIX, CRPIX, SATPIX, UNFIXABLE, BADDARK, BADFLAT, BADERR, NOSKY and NOT_ENOUGH_PSF of APOGEE_PIXMASK; the
@@ -43,7 +44,7 @@ class ApVisit:
     name = "apogee-apvisit"
     version = "1"
     title = "APOGEE apVisit and asVisit, the three detectors in one row"
-    priority = 0
+    priority = MANY_FILES
     policy = APOGEE_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:

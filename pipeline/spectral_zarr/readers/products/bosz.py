@@ -142,9 +142,10 @@ class Bosz2017Text:
 
 
 def _table(file: FitsFile) -> Hdu | None:
-    wanted = ("Wavelength", "SpecificIntensity", "Continuum")
-    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table" and hdu.n_rows > 0)
-    return next((hdu for hdu in tables if all(hdu.find(name) is not None for name in wanted)), None)
+    for hdu in file.hdus[1:2]:
+        if hdu.n_rows > 0 and hdu.find("SpecificIntensity") is not None:
+            return hdu if hdu.find("Wavelength") is not None and hdu.find("Continuum") is not None else None
+    return None
 
 
 def _spectrum_2017(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Sampling, Spectrum
-from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
+from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_text, observe
-from spectral_zarr.readers.space import tables_with, unit_of, used_columns
+from spectral_zarr.readers.space import indefinite, tables_with, unit_of, used_columns
+
+_MODEL = re.compile(r"\s*(\d+(?:\.\d*)?)\s*/\s*(\d+(?:\.\d*)?)\s*")
+"""TEFFGRAV of a model: effective temperature and gravity."""
 
 
 class Calspec:
@@ -22,15 +26,18 @@ class Calspec:
     CALSPEC (Bohlin, Gordon & Tremblay 2014, PASP 126, 711): WAVELENGTH in Angstrom, vacuum; FLUX in FLAM, that is
     erg s-1 cm-2 Angstrom-1; observations have STATERROR, which is zero where a model continues the observation, so the
     uncertainty is unknown there, and DATAQUAL, 0 for bad. SYSERROR is the uncertainty of the flux scale and is not
-    part of the uncertainty of a pixel. Model files (``_mod_``) have no errors and may have a CONTINUUM. Airglow is
-    replaced by zeros that keep an error, so zeros are bad and runs of them missing.
+    part of the uncertainty of a pixel. Model files (``_mod_``) have no errors, may have a CONTINUUM and give the
+    effective temperature and the gravity in TEFFGRAV. Airglow is replaced by zeros that keep an error, so zeros are
+    bad and runs of them missing; so are numbers of 1.6e38, the INDEF of STSDAS.
     """
 
     name = "hst-calspec"
     version = "1"
     title = "CALSPEC flux standards, observed and modelled"
     priority = 0
-    policy = HeaderPolicy(allow=(r"TARGETID|DBTABLE|MAPKEY|DESCRIP|SOURCE\d?|USEAFTER|PEDIGREE|FILENAME|WMIN|WMAX",))
+    policy = HeaderPolicy(
+        allow=(r"TARGETID|DBTABLE|MAPKEY|DESCRIP|TEFFGRAV|SOURCE\d?|USEAFTER|PEDIGREE|FILENAME|WMIN|WMAX",)
+    )
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         return _table(file) is not None
@@ -41,6 +48,7 @@ class Calspec:
             raise MissingField("no table has WAVELENGTH, FLUX and STATERROR; leave the file out", path=file.name)
         observed = table.find("STATERROR") is not None
         stem = first_text(primary, "FILENAME").rpartition("/")[2].lower().removesuffix(".gz").removesuffix(".fits")
+        params = {} if observed else _params(primary)
         continuum = None if observed or table.find("CONTINUUM") is None else table.column("CONTINUUM")
         yield Spectrum(
             spec_id=f"calspec-{'_'.join(stem.split())}" if stem else "",
@@ -54,14 +62,17 @@ class Calspec:
                 source_type="stacked" if observed else "synthetic",
                 simulator="" if observed else "CALSPEC-model",
                 object=first_text(primary, "TARGETID", "TARGNAME", "OBJECT"),
-                instrument=first_text(primary, "INSTRUME") or ("HST" if observed else ""),
+                instrument=_instrument(primary, observed),
+                params_source="header" if params else "",
                 date_obs="",
                 flux_calibration="absolute",
                 airmass=float("nan"),
             ),
             noise=table.column("STATERROR") if observed else None,
             bad=_bad(table) if observed else None,
+            missing=indefinite(table.column("FLUX")),
             zero_padded=True,
+            params=params,
             continuum=continuum,
             continuum_method="none" if continuum is None else "column:CONTINUUM",
             header=project(
@@ -76,14 +87,27 @@ class Calspec:
 def _table(file: FitsFile) -> Hdu | None:
     standard = file.primary.text("DBTABLE").upper() == "CRSPECTRUM"
     for table in tables_with(file.hdus[1:2], "WAVELENGTH", "FLUX"):
-        columns = (table.find("STATERROR"), table.find("SYSERROR"))
-        if table.n_rows > 1 and (standard or None not in columns):
+        # Tables of other standards have the same columns, without units and with wavelengths in air.
+        alike = table.find("STATERROR") is not None and table.find("SYSERROR") is not None
+        flux = table.find("FLUX")
+        if table.n_rows > 1 and (standard or (alike and flux is not None and flux.unit.upper() == "FLAM")):
             return table
     return None
 
 
+def _instrument(primary: Header, observed: bool) -> str:
+    # The reference spectrum of the Sun has a name like the others, and HST never pointed there.
+    by_hst = observed and not primary.text("TARGETID").upper().startswith("SUN")
+    return first_text(primary, "INSTRUME") or ("HST" if by_hst else "")
+
+
+def _params(primary: Header) -> dict[str, float]:
+    match = _MODEL.fullmatch(primary.text("TEFFGRAV"))
+    return {"teff": float(match[1]), "logg": float(match[2])} if match else {}
+
+
 def _bad(table: Hdu) -> NDArray[np.bool_]:
-    replaced: NDArray[np.bool_] = table.column("FLUX") == 0
+    replaced: NDArray[np.bool_] = (table.column("FLUX") == 0) | indefinite(table.column("STATERROR"))
     if table.find("DATAQUAL") is None:
         return replaced
     bad = table.column("DATAQUAL") == 0

@@ -27,6 +27,7 @@ TOLERANCE = 0.01
 """Pixels; wavelengths kept in single precision are off by less."""
 
 _FLUX_HDU = re.compile(r"([BRZ]+)_FLUX")
+_FEWEST_IMAGES = 2
 _NAME = re.compile(
     r"(?:coadd|spectra)-(?:(?P<survey>cmx|main|special|sv\d)-(?P<program>[a-z]+\d*)-\d+"
     r"|\d-(?P<tile>\d+)-(?P<group>[A-Za-z0-9]+))\."
@@ -134,7 +135,9 @@ class Desi:
 
 def _bands(file: FitsFile) -> list[str]:
     # Every file of every survey comes by here, so the columns of its tables are not looked at.
-    images = (hdu.header for hdu in file.hdus if hdu.kind == "image" or hdu.compressed)
+    images = [hdu.header for hdu in file.hdus if hdu.kind == "image" or hdu.compressed]
+    if len(images) < _FEWEST_IMAGES:
+        return []
     names = [header.text("EXTNAME").upper() for header in images]
     found = (match[1] for name in names if (match := _FLUX_HDU.fullmatch(name)))
     return [band for band in dict.fromkeys(found) if f"{band}_WAVELENGTH" in names]

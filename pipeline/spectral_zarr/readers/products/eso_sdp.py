@@ -20,6 +20,7 @@ from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_number, positive, velocity_frame
+from spectral_zarr.readers.reader import MANY_FILES
 from spectral_zarr.readers.sdp_columns import SpectrumColumns, spectrum_columns
 
 _COUNTS = frozenset({"adu", "ct", "count", "electron"})
@@ -76,7 +77,7 @@ class EsoSdp:
     name = "eso-sdp"
     version = "1"
     title = "ESO Phase 3 spectra (HARPS, UVES, X-shooter, ESPRESSO, FEROS, NIRPS, GIRAFFE, VIMOS, Gaia-ESO, ...)"
-    priority = 0
+    priority = MANY_FILES
     policy = ESO_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:

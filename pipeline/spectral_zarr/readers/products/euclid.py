@@ -23,7 +23,6 @@ SAFE_FLAGS = 0b111110
 """Mask bits of pixels that may be used: a mask that is odd, or 64 or more, says do not use."""
 
 _COMBINED = re.compile(r"^(-?\d+)_COMBINED1D_SIGNAL$")
-_COLUMNS = ("WAVELENGTH", "SIGNAL", "VAR")
 _SCALED = re.compile(r"^[\d.]")
 
 
@@ -44,6 +43,10 @@ class EuclidSir:
     policy = HeaderPolicy(allow=(r"TILE_?ID|LRANGE|FITS_DEF|N_OBJ|SOFTNAME|SOFTVERS|RELEASE",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        first = file.hdus[1] if len(file.hdus) > 1 else file.hdus[0]
+        # Files of other surveys have wide tables further back, which need not be looked at to know them.
+        if first.kind == "table" and first.find("SIGNAL") is None and not first.name.endswith("_META"):
+            return False
         return any(_is_combined(hdu) or _is_alone(hdu) for hdu in file.hdus[1:8])
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
@@ -58,12 +61,13 @@ class EuclidSir:
 
 
 def _is_combined(hdu: Hdu) -> bool:
-    return hdu.kind == "table" and _COMBINED.match(hdu.name) is not None
+    return hdu.kind == "table" and hdu.name.endswith("_SIGNAL") and _COMBINED.match(hdu.name) is not None
 
 
 def _is_alone(hdu: Hdu) -> bool:
-    known = hdu.kind == "table" and all(hdu.find(name) is not None for name in _COLUMNS)
-    return known and "FSCALE" in hdu.header and "_DITH1D_" not in hdu.name
+    if hdu.find("SIGNAL") is None or "FSCALE" not in hdu.header or "_DITH1D_" in hdu.name:
+        return False
+    return hdu.find("WAVELENGTH") is not None and hdu.find("VAR") is not None
 
 
 def _spectrum(

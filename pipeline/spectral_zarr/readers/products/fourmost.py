@@ -88,8 +88,8 @@ class FourmostL1:
 
 
 def _table(file: FitsFile) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table")
-    return next((hdu for hdu in tables if hdu.header.text("EXTNAME").upper() == "PHASE3SPECTRUM"), None)
+    first = next((hdu for hdu in file.hdus[1:3] if hdu.kind == "table"), None)
+    return first if first is not None and first.name == "PHASE3SPECTRUM" else None
 
 
 def _vector(table: Hdu, column: TableColumn) -> Pixels:

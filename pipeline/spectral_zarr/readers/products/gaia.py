@@ -79,9 +79,9 @@ class GaiaFits:
 
 def _table(file: FitsFile) -> Hdu | None:
     for hdu in file.hdus[1:]:
-        names = [column.name.lower() for column in hdu.layout.columns]
-        if hdu.n_rows == 0 or "flux" not in names or "flux_error" not in names:
+        if hdu.n_rows == 0 or hdu.find("flux_error") is None or hdu.find("flux") is None:
             continue
+        names = hdu.layout.by_name.keys()
         declared = hdu.header.text("PUBLISHE").upper().startswith("ESA/GAIA") or is_named_gaia(file.name)
         if is_table_of_sources(names) or (declared and "wavelength" in names and not TIME_SERIES & set(names)):
             return hdu
@@ -89,8 +89,7 @@ def _table(file: FitsFile) -> Hdu | None:
 
 
 def _coefficients(file: FitsFile) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:] if hdu.kind == "table")
-    return next((hdu for hdu in tables if hdu.find("bp_coefficients", "rp_coefficients") is not None), None)
+    return next((hdu for hdu in file.hdus[1:] if hdu.find("bp_coefficients", "rp_coefficients") is not None), None)
 
 
 def _single(file: FitsFile, table: Hdu, header: Any) -> GaiaRow:

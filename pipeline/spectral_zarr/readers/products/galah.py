@@ -27,6 +27,7 @@ from spectral_zarr.readers.observing import (
     observe,
     positive,
 )
+from spectral_zarr.readers.reader import MANY_FILES
 
 _NAME = re.compile(r"(?P<key>\d{15})(?P<ccd>[1-4])\.fits?(?:\.gz)?", re.IGNORECASE)
 _GAIA_RELEASE = re.compile(rb"Gaia (E?DR\d)")
@@ -57,7 +58,7 @@ class Galah:
     name = "galah"
     version = "1"
     title = "GALAH DR2 to DR4, the four CCDs of a star joined"
-    priority = 0
+    priority = MANY_FILES
     joins = r"(?P<key>\d{15})[1-4]\.(?i:fits?(?:\.gz)?)"
     policy = HeaderPolicy(
         allow=(
@@ -75,7 +76,7 @@ class Galah:
             return True
         if "BARYEFF" in header and "CCD" in header:
             return True
-        return _name_of(file) is not None and header.text("INSTRUME").upper().startswith("HERMES-2DF")
+        return header.text("INSTRUME").upper().startswith("HERMES-2DF") and _name_of(file) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         files = [file, *(open_fits(companion.path, companion.name) for companion in file.companions)]

@@ -1,33 +1,47 @@
-"""Any one-dimensional image with a wavelength axis in its world coordinate cards."""
+"""Any one-dimensional image with a wavelength axis in its world coordinate cards, or with images named after roles."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from types import MappingProxyType
 
+import numpy as np
+
 from spectral_zarr.config import ImageOptions, ReaderOptions
-from spectral_zarr.contract.units import wavelength_factor
+from spectral_zarr.contract.units import canonical_unit, wavelength_factor
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import NoiseKind, Sampling, Spectrum
-from spectral_zarr.readers.axis import has_axis, image_sampling, names_wavelength
+from spectral_zarr.readers.axis import has_axis, image_sampling, names_wavelength, stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.iraf import refuse_calibration
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
+from spectral_zarr.readers.table_columns import same_unit
 
+_FLUX_HDUS = ("FLUX", "SPECTRUM", "SCI", "DATA")
 _WAVELENGTH_HDUS = ("WAVELENGTH", "WAVE", "LAMBDA")
+_CONTINUUM_HDUS = ("CONTINUUM", "CO")
 _NOISE_HDUS: MappingProxyType[str, NoiseKind] = MappingProxyType(
     {
         "ERROR": "sigma",
         "ERR": "sigma",
         "ERRS": "sigma",
+        "SIG": "sigma",
         "SIGMA": "sigma",
         "NOISE": "sigma",
         "UNCERTAINTY": "sigma",
         "IVAR": "ivar",
         "VARIANCE": "variance",
         "VAR": "variance",
+        "STAT": "variance",
     }
 )
+_NOISE_CLASSES: MappingProxyType[str, NoiseKind] = MappingProxyType(
+    {"RMSE": "sigma", "MSE": "variance", "INVMSE": "ivar"}
+)
+"""HDUCLAS3 of an error HDU in the convention of ESO pipelines."""
 
 
 class GenericImage:
@@ -35,51 +49,60 @@ class GenericImage:
 
     FITS standard 4.0, sections 8.2 and 8.4 (Greisen et al. 2006, A&A 446, 747), and the conventions of IRAF onedspec:
     CRVAL1, CRPIX1 and CD1_1 or CDELT1 on a linear or logarithmic axis, COEFF0 and COEFF1, units from CUNIT1 or WAT1.
-    Further axes may have the length 1. HDUs of the same length named WAVELENGTH, ERROR, IVAR,
-    VARIANCE or CONTINUUM belong to the spectrum. What the
-    header does not say must stand in the table ``[readers.image]`` of the configuration.
+    Further axes may have the length 1. Images of the same length that are named WAVELENGTH, ERROR (SIG), IVAR,
+    VARIANCE or CONTINUUM belong to the spectrum, as in files of linetools (``XSpectrum1D``, whose cards UNITS and
+    METADATA hold units and medium as JSON); images DATA, STAT (a variance, or what HDUCLAS3 says) and DQ (0 is good)
+    are a spectrum of MPDAF. An image without a name is not used. What the header does not say must stand in the table
+    ``[readers.image]`` of the configuration.
     """
 
     name = "generic-image"
     version = "1"
-    title = "any one-dimensional image with a wavelength axis (WCS, IRAF)"
+    title = "any one-dimensional image with a wavelength axis (WCS, IRAF, linetools, MPDAF)"
     priority = 100
-    policy = HeaderPolicy(allow=(r"TPLLIB|COEFF[01]|WFITTYPE|AIRORVAC",))
+    policy = HeaderPolicy(allow=(r"TPLLIB|COEFF[01]|WFITTYPE|AIRORVAC|FSCALE",), deny=("UNITS|METADATA",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         hdu = _flux_hdu(file, options.image)
         if hdu is None:
             return False
         if not _is_line(hdu):
-            return names_wavelength(hdu.header)
-        return has_axis(hdu.header) or _companion(file, hdu, _WAVELENGTH_HDUS) is not None
+            return names_wavelength(hdu.header) or (hdu.name in _FLUX_HDUS and _wavelengths(file, hdu) is not None)
+        return has_axis(hdu.header) or _wavelengths(file, hdu) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         hdu = _flux_hdu(file, options.image)
         if hdu is None:
             raise MissingField("no HDU holds an image; set hdu in [readers.image]", path=file.name)
         _refuse_several(hdu, file.name)
+        refuse_calibration(file.primary, path=file.name, hdu=hdu.index)
         header = hdu.header
-        unit = header.text("BUNIT") or _implied_unit(header) or options.image.flux_unit
+        unit, sampling = _flux_unit(header, options.image), _sampling_or_error(file, hdu, options.image)
         if not unit:
             message = "the header has no BUNIT, so the unit of the flux is unknown; set flux_unit in [readers.image]"
-            raise UnknownUnit(message, path=file.name, hdu=hdu.index)
-        noise = _companion(file, hdu, tuple(_NOISE_HDUS))
-        continuum = _companion(file, hdu, ("CONTINUUM",))
+            also = f". Also, {sampling.message}" if isinstance(sampling, UnknownUnit) else ""
+            raise UnknownUnit(message + also, path=file.name, hdu=hdu.index)
+        if isinstance(sampling, UnknownUnit):
+            raise sampling
+        noise, noise_kind = _noise(file, hdu)
+        _require_same_unit(hdu, noise if noise_kind == "sigma" else None, file.name)
+        continuum = _companion(file, hdu, _CONTINUUM_HDUS)
+        quality = _companion(file, hdu, ("DQ",)) if hdu.name == "DATA" else None
         frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
         headers = [(0, file.primary)] if hdu.index == 0 else [(0, file.primary), (hdu.index, header)]
         yield Spectrum(
             spec_id="",
             flux=hdu.image().reshape(-1),
             flux_unit=unit,
-            sampling=_sampling(file, hdu, options.image),
+            sampling=sampling,
             observation=observe(
-                file.primary,
+                header if "OBJECT" in header and "OBJECT" not in file.primary else file.primary,
                 velocity_frame=velocity_frame(frame, options.image.velocity_frame),
                 berv=first_number(file.primary, "BERV"),
             ),
             noise=noise.image().reshape(-1) if noise else None,
-            noise_kind=_NOISE_HDUS[noise.name] if noise else "sigma",
+            noise_kind=noise_kind,
+            bad=np.asarray(quality.image().reshape(-1) != 0) if quality else None,
             zero_padded=True,
             continuum=continuum.image().reshape(-1) if continuum else None,
             continuum_method=f"hdu:{continuum.name}" if continuum else "none",
@@ -95,16 +118,21 @@ def _flux_hdu(file: FitsFile, options: ImageOptions) -> Hdu | None:
     if hdu.shape or options.hdu != 0:
         return hdu if hdu.kind == "image" and hdu.shape else None
     # An empty primary HDU is usual; the only spectrum behind it, or the one called flux, is meant.
-    lines = [hdu for hdu in file.hdus[1:] if hdu.kind == "image" and _is_line(hdu) and has_axis(hdu.header)]
-    named = [hdu for hdu in lines if hdu.name in ("FLUX", "SPECTRUM", "SCI")]
-    chosen = named or lines
+    images = [hdu for hdu in file.hdus[1:] if hdu.kind == "image" and hdu.shape and hdu.shape[-1] > 1]
+    lines = [hdu for hdu in images if _is_line(hdu) and has_axis(hdu.header)]
+    named = [hdu for hdu in lines if hdu.name in _FLUX_HDUS]
+    beside = [hdu for hdu in images if hdu.name in _FLUX_HDUS and _wavelengths(file, hdu) is not None]
+    chosen = named or beside or lines
     return chosen[0] if len(chosen) == 1 else None
 
 
 def _refuse_several(hdu: Hdu, path: str) -> None:
     if not _is_line(hdu):
         shape = " x ".join(map(str, hdu.shape))
-        message = f"an image of {shape} pixels is not one spectrum; extract its spectra to one-dimensional files"
+        message = (
+            f"an image of {shape} pixels is not one spectrum; extract its spectra to one-dimensional files,"
+            " or tell what its rows are with rows in [readers.image]"
+        )
         raise RefusedProduct(message, path=path, hdu=hdu.index)
 
 
@@ -112,25 +140,80 @@ def _is_line(hdu: Hdu) -> bool:
     return bool(hdu.shape) and hdu.shape[-1] > 1 and all(length == 1 for length in hdu.shape[:-1])
 
 
-def _implied_unit(header: Header) -> str:
-    return "Relative Flux" if header.text("TPLLIB") == "MILES" else ""
+def _flux_unit(header: Header, options: ImageOptions) -> str:
+    if header.text("TPLLIB") == "MILES":
+        return header.text("BUNIT") or "Relative Flux"
+    unit = header.text("BUNIT") or _facts(header, "UNITS").get("flux", "")
+    scale = header.number("FSCALE")
+    # MPDAF kept the scale of the unit in a card of its own before version 1.2.
+    if unit and math.isfinite(scale) and scale > 0 and scale != 1 and not (canonical_unit(unit) or "")[:1].isdigit():
+        unit = f"{scale!r} {unit}"
+    return unit or options.flux_unit
+
+
+def _facts(header: Header, card: str) -> dict[str, str]:
+    """Texts of a card of linetools that holds an object of JSON; empty when it holds anything else."""
+    try:
+        found = json.loads(header.text(card))
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
 def _companion(file: FitsFile, flux: Hdu, names: tuple[str, ...]) -> Hdu | None:
-    alike = (hdu for hdu in file.hdus if hdu.kind == "image" and hdu.shape == flux.shape and hdu.index != flux.index)
-    return next((hdu for hdu in alike if hdu.name in names), None)
+    for name in names:
+        hdu = file.named(name)
+        if hdu is None or hdu.kind != "image" or hdu.index == flux.index:
+            continue
+        if _is_line(hdu) and hdu.shape[-1] == flux.shape[-1]:
+            return hdu
+    return None
+
+
+def _wavelengths(file: FitsFile, flux: Hdu) -> Hdu | None:
+    return _companion(file, flux, _WAVELENGTH_HDUS)
+
+
+def _noise(file: FitsFile, flux: Hdu) -> tuple[Hdu | None, NoiseKind]:
+    hdu = _companion(file, flux, tuple(_NOISE_HDUS))
+    if hdu is None:
+        return None, "sigma"
+    return hdu, _NOISE_CLASSES.get(hdu.header.text("HDUCLAS3").upper(), _NOISE_HDUS[hdu.name])
+
+
+def _require_same_unit(flux: Hdu, sigma: Hdu | None, path: str) -> None:
+    written = flux.header.text("BUNIT")
+    other = sigma.header.text("BUNIT") if sigma else ""
+    if sigma and written and other and not same_unit(written, other):
+        message = f"{sigma.name} is in '{other}' and the flux in '{written}'; convert one of them"
+        raise UnknownUnit(message, path=path, hdu=sigma.index)
+
+
+def _sampling_or_error(file: FitsFile, hdu: Hdu, options: ImageOptions) -> Sampling | UnknownUnit:
+    # All units that are missing are named at once.
+    try:
+        return _sampling(file, hdu, options)
+    except UnknownUnit as error:
+        return error
 
 
 def _sampling(file: FitsFile, hdu: Hdu, options: ImageOptions) -> Sampling:
-    wavelengths = _companion(file, hdu, _WAVELENGTH_HDUS)
+    wavelengths = _wavelengths(file, hdu)
     if wavelengths is None:
         return image_sampling(hdu.header, options, path=file.name, hdu=hdu.index, n_pix=hdu.shape[-1])
     header = wavelengths.header
-    unit = header.text("BUNIT") or header.text("CUNIT1") or options.wavelength_unit
+    unit = (
+        header.text("BUNIT")
+        or header.text("CUNIT1")
+        or _facts(hdu.header, "UNITS").get("wave", "")
+        or options.wavelength_unit
+    )
     if wavelength_factor(unit) is None:
         message = f"the HDU {wavelengths.name} has no unit of wavelength; set wavelength_unit in [readers.image]"
         raise UnknownUnit(message, path=file.name, hdu=wavelengths.index)
-    return Sampling(unit=unit, medium=options.medium, values=wavelengths.image().reshape(-1))
+    said = {"vac": "vacuum", "vacuum": "vacuum", "air": "air"}.get(_facts(hdu.header, "METADATA").get("airvac", ""), "")
+    medium = stated_medium(header, stated_medium(hdu.header, said or options.medium))
+    return Sampling(unit=unit, medium=medium, values=wavelengths.image().reshape(-1))
 
 
 READERS = (GenericImage(),)

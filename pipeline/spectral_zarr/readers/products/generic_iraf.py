@@ -22,6 +22,7 @@ from spectral_zarr.readers.iraf import (
     multispec_sampling,
     parse_dispersion,
     physical_mapping,
+    refuse_calibration,
     system,
 )
 from spectral_zarr.readers.observing import first_number, first_text, observe, velocity_frame
@@ -64,6 +65,7 @@ class GenericIraf:
         hdu = _image(file, options.image)
         if hdu is None:
             raise MissingField("no HDU holds an image; set hdu in [readers.image]", path=file.name)
+        refuse_calibration(file.primary, path=file.name, hdu=hdu.index)
         layout = _layout(hdu, file.name)
         if layout.n_apertures > 1 and options.echelle != "rows":
             what = f"IRAF {system(hdu.header)} image of {layout.n_apertures} apertures (echelle orders or fibres)"

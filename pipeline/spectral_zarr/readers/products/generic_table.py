@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions, TableOptions
+from spectral_zarr.contract.units import is_magnitude
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
+from spectral_zarr.readers.space import indefinite
 from spectral_zarr.readers.table_columns import (
     TableColumns,
     bare_name,
@@ -48,15 +50,17 @@ class GenericTable:
         if table is None:
             raise MissingField("no table has a wavelength and a flux column", path=file.name)
         columns = table_columns(table.layout.columns, options.table, path=file.name, hdu=table.index)
-        flux_unit = _flux_unit(file, table, columns, options.table)
+        flux = _values(table, columns.flux, file.name)
+        noise = _values(table, columns.noise, file.name) if columns.noise else None
+        unit, flux_unit = _units(file, table, columns, options.table)
         header = file.primary
         frame = header.text("SPECSYS") or table.header.text("SPECSYS")
         yield Spectrum(
             spec_id="",
-            flux=_values(table, columns.flux, file.name),
+            flux=flux,
             flux_unit=flux_unit,
             sampling=Sampling(
-                unit=_wavelength_unit(table, columns.wavelength, options.table, file.name),
+                unit=unit,
                 medium=_medium(file, table, columns.wavelength, options.table),
                 scale=columns.scale,
                 values=_values(table, columns.wavelength, file.name),
@@ -66,8 +70,10 @@ class GenericTable:
                 velocity_frame=velocity_frame(frame),
                 berv=first_number(header, "BERV"),
             ),
-            noise=_values(table, columns.noise, file.name) if columns.noise else None,
+            noise=noise,
             noise_kind=columns.noise_kind,
+            bad=_indefinite(noise) if noise is not None and columns.noise_kind == "sigma" else None,
+            missing=_indefinite(flux),
             zero_padded=True,
             continuum=_values(table, columns.continuum, file.name) if columns.continuum else None,
             continuum_method=f"column:{columns.continuum.name}" if columns.continuum else "none",
@@ -101,26 +107,36 @@ def _values(table: Hdu, column: TableColumn, path: str) -> NDArray[Any]:
     return values
 
 
-def _wavelength_unit(table: Hdu, column: TableColumn, options: TableOptions, path: str) -> str:
-    unit = options.wavelength_unit or wavelength_unit(column)
-    if not unit:
-        said = f"has the unit '{unit_text(column)}'" if unit_text(column) else "has no unit"
-        message = f"the column {column.name} {said}; set wavelength_unit in [readers.table]"
-        raise UnknownUnit(message, path=path, hdu=table.index)
-    return unit
+def _indefinite(values: NDArray[Any]) -> NDArray[np.bool_] | None:
+    return indefinite(values) if values.dtype.kind == "f" else None
 
 
-def _flux_unit(file: FitsFile, table: Hdu, columns: TableColumns, options: TableOptions) -> str:
-    unit = options.flux_unit or unit_text(columns.flux) or table.header.text("BUNIT") or file.primary.text("BUNIT")
-    if not unit:
-        message = f"the column {columns.flux.name} has no unit; set flux_unit in [readers.table]"
+def _units(file: FitsFile, table: Hdu, columns: TableColumns, options: TableOptions) -> tuple[str, str]:
+    """Units of wavelength and flux; what is missing of either is said at once."""
+    column = columns.flux
+    written = unit_text(column) or table.header.text("BUNIT") or file.primary.text("BUNIT")
+    if is_magnitude(written):
+        message = f"{column.name} is in magnitudes ('{written}'), which are no flux; convert it"
+        raise RefusedProduct(message, path=file.name, hdu=table.index)
+    of_wavelength = options.wavelength_unit or wavelength_unit(columns.wavelength)
+    of_flux = options.flux_unit or written
+    problems = []
+    if not of_wavelength:
+        unit = unit_text(columns.wavelength)
+        what = f"has the unit '{unit}'" if unit else "has no unit"
+        problems.append((columns.wavelength.name, what, "wavelength_unit"))
+    if not of_flux:
+        problems.append((column.name, "has no unit", "flux_unit"))
+    if problems:
+        said = " and ".join(f"the column {name} {what}" for name, what, _ in problems)
+        message = f"{said}; set {' and '.join(option for _, _, option in problems)} in [readers.table]"
         raise UnknownUnit(message, path=file.name, hdu=table.index)
     noise = columns.noise
     comparable = noise is not None and columns.noise_kind == "sigma" and not options.flux_unit
-    if noise is not None and comparable and unit_text(noise) and not same_unit(unit_text(noise), unit):
-        message = f"{noise.name} is in '{unit_text(noise)}' and {columns.flux.name} in '{unit}'; convert one of them"
+    if noise is not None and comparable and unit_text(noise) and not same_unit(unit_text(noise), of_flux):
+        message = f"{noise.name} is in '{unit_text(noise)}' and {column.name} in '{of_flux}'; convert one of them"
         raise UnknownUnit(message, path=file.name, hdu=table.index)
-    return unit
+    return of_wavelength, of_flux
 
 
 def _medium(file: FitsFile, table: Hdu, column: TableColumn, options: TableOptions) -> str:

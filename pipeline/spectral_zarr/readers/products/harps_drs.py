@@ -12,6 +12,7 @@ from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.eso import ESO_POLICY
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.observing import first_number, first_text, observe, positive
+from spectral_zarr.readers.reader import MANY_FILES
 
 _OBSERVATORIES = ("ESO", "TNG")
 
@@ -27,7 +28,7 @@ class HarpsS1d:
     name = "harps-s1d"
     version = "1"
     title = "HARPS and HARPS-N pipeline s1d images"
-    priority = 0
+    priority = MANY_FILES
     policy = HeaderPolicy(
         allow=(*ESO_POLICY.allow, *(pattern.replace("ESO ", "TNG ") for pattern in ESO_POLICY.allow)),
         deny=(*ESO_POLICY.deny, *(pattern.replace("ESO ", "TNG ") for pattern in ESO_POLICY.deny)),

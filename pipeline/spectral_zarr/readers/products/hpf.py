@@ -28,6 +28,8 @@ class HpfOrders:
     policy = HeaderPolicy(allow=(r"QPROG|QOBJECT|QRA|QDEC|ITIME|DATE-OBS|AIRMASS|JD_FW\d+",), deny=(r"JD_FW.*",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        if len(file.hdus) < 2 or file.hdus[1].kind != "image":
+            return False
         return file.named("SCI FLUX") is not None and (
             file.named("SCI WAVL") is not None or "HPF" in file.primary.text("INSTRUME").upper()
         )

@@ -17,6 +17,7 @@ from spectral_zarr.readers.arms import CONCATENATED, Arm, combine_arms, join_arm
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import date_obs, header_snr, mjd_from_date, observe, positive
+from spectral_zarr.readers.reader import MANY_FILES
 
 LRS_STEP, MRS_STEP = 1e-4, 1e-5
 """Steps of the lattices k * step of log10(wavelength) that all files of the low and the medium resolution sample."""
@@ -56,7 +57,7 @@ class LamostLrs:
     name = "lamost-lrs"
     version = "1"
     title = "LAMOST low-resolution spectra, DR1 and later"
-    priority = 0
+    priority = MANY_FILES
     policy = _POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
@@ -108,7 +109,7 @@ class LamostMrs:
     name = "lamost-mrs"
     version = "1"
     title = "LAMOST medium-resolution spectra (COADD_B and COADD_R)"
-    priority = 0
+    priority = MANY_FILES
     policy = _POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:

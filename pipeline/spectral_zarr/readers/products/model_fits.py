@@ -44,6 +44,8 @@ class CoelhoImage:
     policy = MODEL_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        if "LOG_G" not in file.primary:
+            return False
         shape = file.hdus[0].shape
         line = bool(shape) and shape[-1] > 1 and all(length == 1 for length in shape[:-1])
         return line and all(keyword in file.primary for keyword in ("TEFF", "LOG_G", "FEH", "AFE"))
@@ -104,8 +106,9 @@ class BtSettlTable:
     policy = MODEL_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        named = _BT_NAME.match(model_stem(file.name)) is not None or "PHXTEFF" in file.primary
-        return named and not file.hdus[0].shape and _table(file, "Wavelength", "Flux") is not None
+        if file.hdus[0].shape or _table(file, "Wavelength", "Flux") is None:
+            return False
+        return "PHXTEFF" in file.primary or _BT_NAME.match(model_stem(file.name)) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         match = _BT_NAME.match(model_stem(file.name))
@@ -122,8 +125,10 @@ class BtSettlTable:
 
 
 def _table(file: FitsFile, *names: str) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:2] if hdu.kind == "table" and hdu.n_rows > 0)
-    return next((hdu for hdu in tables if all(hdu.find(name) is not None for name in names)), None)
+    for hdu in file.hdus[1:2]:
+        if hdu.n_rows > 0 and all(hdu.find(name) is not None for name in names):
+            return hdu
+    return None
 
 
 def _of_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import NotASpectrum, RefusedProduct, SourceError
@@ -19,12 +20,14 @@ _VELOCITY = re.compile(r"^\s*k?m\s*(/|\.|\s)?\s*s(\*{2}|\^)?(-1)?\s*$", re.IGNOR
 _SKY = re.compile(r"^(RA--|DEC-|GLON|GLAT|ELON|ELAT)", re.IGNORECASE)
 _SPECTRAL = re.compile(r"^(WAVE|AWAV|LAMBDA|LINEAR|FREQ|VELO|VRAD|VOPT|ENER|LOG)", re.IGNORECASE)
 _RADIO = re.compile(r"^(FREQ|VRAD|VELO|FELO|VOPT|ZOPT|BETA)", re.IGNORECASE)
+_RADIO_COLUMNS = frozenset({"freq", "frequency", "velocity", "vhelio", "vlsr", "vrad"})
 _CORRELATION = re.compile(r"(^|_)CCF", re.IGNORECASE)
 _SAMPLES = re.compile(
     r"^(ln|log)_?(prob|like(lihood)?|post(erior)?|prior|l|p)\d*$|^(chain|walker|sample_?(no|weight)|mcmc.*|acceptance)$",
     re.IGNORECASE,
 )
-_POLARISED = frozenset({"POL", "STOKESQ", "STOKESU", "STOKESV", "NULL1", "NULL2", "STOKES_Q", "STOKES_U", "STOKES_V"})
+_POLARISED = frozenset({"pol", "stokesq", "stokesu", "stokesv", "null1", "null2", "stokes_q", "stokes_u", "stokes_v"})
+_INTENSITY = frozenset({"flux", "fluxab", "intensity", "i"})
 _BASIS = re.compile(r"EIGEN|BASIS_?VECTORS|TEMPLATE_?(BASIS|VECTORS)", re.IGNORECASE)
 _ORDERS = re.compile(r"^(S2D|E2DS)|E2DS|^WAVEDATA_", re.IGNORECASE)
 
@@ -59,9 +62,10 @@ def _long_axes(hdu: Hdu) -> int:
 
 
 def _is_correlation(file: FitsFile) -> bool:
-    if any(_CORRELATION.search(hdu.name) for hdu in _hdus(file)):
+    hdus = _hdus(file)
+    if any(_CORRELATION.search(hdu.name) for hdu in hdus if "CCF" in hdu.name):
         return True
-    if any(table.find("CCF") is not None for table in _tables(file)):
+    if any(hdu.find("CCF") is not None and not hdu.compressed for hdu in hdus):
         return True
     texts = (
         hdu.header.text(keyword) for hdu in _images(file) for keyword in ("CTYPE1", "CUNIT1") if len(hdu.shape) < 3
@@ -79,14 +83,18 @@ def _is_basis(file: FitsFile) -> bool:
 
 
 def _is_polarised(file: FitsFile) -> bool:
-    names = {hdu.name for hdu in _hdus(file)}
-    for table in _tables(file):
-        names |= {column.name.upper() for column in table.layout.columns}
-    return bool(names & _POLARISED) and not names & {"FLUX", "FLUXAB", "INTENSITY", "I"}
+    tables = [table.layout.by_name.keys() for table in _tables(file)]
+    names = [{hdu.name.lower() for hdu in _hdus(file)}, *tables]
+    return not all(_POLARISED.isdisjoint(one) for one in names) and all(_INTENSITY.isdisjoint(one) for one in names)
+
+
+@lru_cache(maxsize=4096)
+def _samples(column: str) -> bool:
+    return _SAMPLES.match(column.strip()) is not None
 
 
 def _is_chain(file: FitsFile) -> bool:
-    return any(_SAMPLES.match(column.name.strip()) for table in _tables(file) for column in table.layout.columns)
+    return any(_samples(column.name) for table in _tables(file) for column in table.layout.columns)
 
 
 def _is_cube(file: FitsFile) -> bool:
@@ -122,6 +130,18 @@ def _is_sky_image(file: FitsFile) -> bool:
     return any(_long_axes(hdu) == 2 and any(map(_SKY.match, _axes(hdu))) for hdu in _images(file))
 
 
+def _is_radio_table(file: FitsFile) -> bool:
+    for table in _tables(file):
+        names = table.layout.by_name.keys()
+        if not _RADIO_COLUMNS.isdisjoint(names) and any(name.startswith("flux") for name in names):
+            return True
+    return False
+
+
+def _is_empty(file: FitsFile) -> bool:
+    return not any(map(_long_axes, _images(file))) and not any(table.n_rows for table in _tables(file))
+
+
 _MERGED = "ingest the merged one-dimensional spectrum of the exposure (s1d)"
 
 KINDS: tuple[Kind, ...] = (
@@ -139,10 +159,17 @@ KINDS: tuple[Kind, ...] = (
 REMAINDERS: tuple[Kind, ...] = (
     Kind("an image of a slit, its second axis is a place on the sky", _is_slit, "extract a spectrum first (apall)"),
     Kind("an image of the sky", _is_sky_image, "leave it out"),
+    Kind("a spectrum on a frequency or velocity axis", _is_radio_table, "convert the axis to wavelength first"),
+    Kind("a file without data", _is_empty, "fetch it again or leave it out"),
     Kind(
         "a catalogue: a table without a wavelength and a flux column",
         lambda file: any(table.n_rows > 0 for table in _tables(file)) and not any(map(_long_axes, _images(file))),
         "join it as parameters, or name its columns in [readers.table]",
+    ),
+    Kind(
+        "an image without a wavelength axis",
+        lambda file: any(map(_long_axes, _images(file))),
+        "tell what its rows are with rows in [readers.image] if it is a spectrum, or leave it out",
     ),
 )
 """What no reader understands, tried last."""

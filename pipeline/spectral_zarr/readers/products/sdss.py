@@ -10,6 +10,7 @@ from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_text, positive
+from spectral_zarr.readers.reader import MANY_FILES
 from spectral_zarr.readers.sdss import (
     LOG_STEP,
     LOG_TOLERANCE,
@@ -37,7 +38,7 @@ class SdssSpec:
     name = "sdss-spec"
     version = "1"
     title = "SDSS/BOSS/eBOSS/SDSS-V spec and spec-lite (HDU1 COADD: flux, loglam, ivar)"
-    priority = 0
+    priority = MANY_FILES
     policy = SDSS_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:

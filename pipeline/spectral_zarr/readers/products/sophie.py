@@ -14,7 +14,9 @@ from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import date_obs, first_number, first_text, iso_moment, observe, positive
 
-_CARDS = ("OHP DRS BERV", "OHP DRS BJD", "OHP DRS VERSION", "OHP TARG NAME", "OHP INS FIBER", "OHP DRS CCF RV")
+_CARDS = frozenset(
+    {"OHP DRS BERV", "OHP DRS BJD", "OHP DRS VERSION", "OHP TARG NAME", "OHP INS FIBER", "OHP DRS CCF RV"}
+)
 _PACKED = re.compile(r"^([+-]?)(\d{1,2})(\d\d)(\d\d(?:\.\d*)?)$")
 _ADVICE = "ingest the s1d file of the same exposure"
 
@@ -77,7 +79,7 @@ class SophieS1d:
 
 
 def _image(file: FitsFile) -> Hdu | None:
-    if not any(card in hdu.header for hdu in file.hdus[:2] for card in _CARDS):
+    if all(hdu.header.index.keys().isdisjoint(_CARDS) for hdu in file.hdus[:2]):
         return None
     return next((hdu for hdu in file.hdus[:2] if hdu.kind == "image" and hdu.shape), None)
 

@@ -103,9 +103,18 @@ def _orders(header: Header, n_planes: int) -> list[str]:
     return [f"{order}/{aperture}" for order in orders for aperture in range(1, n_apertures + 1)]
 
 
+def _frame(header: Header) -> str:
+    # Spectra of a library are shifted to rest or not, which a comment may say; those of the pipeline never are.
+    if not header.text("SPTYPE"):
+        return "topocentric" if "NAPS" in header else "unknown"
+    said = " ".join(header.commentary().lower().split())
+    return "rest" if "shifted to zero radial velocity" in said else "unknown"
+
+
 def _observation(header: Header, unit: str) -> Observation:
-    # Spectra of a library are shifted to rest or not, which their headers do not say; those of the pipeline never are.
-    moment = iso_moment(f"{header.text('DATE_OBS')}T{header.text('TIME_OBS')}")
+    # Times have single digits: 12:16:5.23.
+    clock = ":".join(part if part[1:2].isdigit() else f"0{part}" for part in header.text("TIME_OBS").split(":"))
+    moment = iso_moment(f"{header.text('DATE_OBS')}T{clock}")
     known: dict[str, Any] = {"instrument": "SpeX"} if not header.text("INSTRUME") else {}
     return observe(
         header,
@@ -114,7 +123,7 @@ def _observation(header: Header, unit: str) -> Observation:
         dec=angle(header, "DEC", "DECL", "TCS_DEC"),
         exptime=positive(first_number(header, "ITOT", "EXPTIME", "ITIME")),
         airmass=positive(first_number(header, "AIRMASS", "AVE_AM", "AM")),
-        velocity_frame="topocentric" if "NAPS" in header and not header.text("SPTYPE") else "unknown",
+        velocity_frame=_frame(header),
         flux_calibration="counts" if unit.upper().startswith("DN") else "absolute" if unit else "relative",
         **known,
     )

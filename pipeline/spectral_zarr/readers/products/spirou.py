@@ -43,8 +43,9 @@ class Spirou:
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         if any(hdu.header.text("INSTRUME").upper().startswith("SPIROU") for hdu in file.hdus[:2]):
             return True
-        table = _table(file)
-        return table is not None or (file.named("FLUXAB") is not None and file.named("WAVEAB") is not None)
+        if _table(file) is not None:
+            return True
+        return len(file.hdus) > 2 and file.named("FLUXAB") is not None and file.named("WAVEAB") is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         if (table := _table(file)) is not None:
@@ -70,8 +71,10 @@ class Spirou:
 
 
 def _table(file: FitsFile) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table" and not hdu.compressed)
-    return next((hdu for hdu in tables if hdu.find("Wave") is not None and hdu.find("FluxAB") is not None), None)
+    for hdu in file.hdus[1:3]:
+        if hdu.find("FluxAB") is not None and hdu.find("Wave") is not None and not hdu.compressed:
+            return hdu
+    return None
 
 
 def _merged(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPolicy) -> Spectrum:

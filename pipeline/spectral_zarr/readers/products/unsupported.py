@@ -14,25 +14,44 @@ Recognises = Callable[[FitsFile], bool]
 
 def _card(keyword: str, *starts: str) -> Recognises:
     wanted = tuple(start.upper() for start in starts)
-    return lambda file: any(hdu.header.text(keyword).upper().startswith(wanted) for hdu in file.hdus[:2])
+
+    def has_text(file: FitsFile) -> bool:
+        texts = [hdu.header.text(keyword) for hdu in file.hdus[:2]]
+        return any(text.upper().startswith(wanted) for text in texts if text)
+
+    return has_text
 
 
 def _cards(*keywords: str) -> Recognises:
-    return lambda file: all(any(keyword in hdu.header for hdu in file.hdus[:2]) for keyword in keywords)
+    first, *others = keywords
+
+    def has_cards(file: FitsFile) -> bool:
+        headers = [hdu.header for hdu in file.hdus[:2]]
+        if not any(first in header for header in headers):
+            return False
+        return all(any(keyword in header for header in headers) for keyword in others)
+
+    return has_cards
 
 
 def _hdus(*names: str) -> Recognises:
-    return lambda file: set(names) <= {hdu.name for hdu in file.hdus}
+    return lambda file: file.names.issuperset(names)
 
 
 def _columns(*names: str) -> Recognises:
+    first, *others = names
     return lambda file: any(
-        hdu.kind == "table" and all(hdu.find(name) is not None for name in names) for hdu in file.hdus[1:3]
+        hdu.find(first) is not None and all(hdu.find(name) is not None for name in others) for hdu in file.hdus[1:3]
     )
 
 
 def _all(*rules: Recognises) -> Recognises:
     return lambda file: all(rule(file) for rule in rules)
+
+
+def _is_6df(file: FitsFile) -> bool:
+    # Images of the sky come first; the spectra of the arms V and R and their sum follow.
+    return any(name.startswith(("SPECTRUM V", "SPECTRUM R")) for name in file.names)
 
 
 _WEAVE = "WEAVE L1, whose files do not say whether their wavelengths are in air or in vacuum"
@@ -57,7 +76,8 @@ PRODUCTS: tuple[tuple[str, Recognises], ...] = (
     ("Gaia (a product other than RVS and XP sampled spectra)", _columns("source_id", "solution_id")),
     ("Euclid SIR without WAVELENGTH or VAR", _all(_cards("FSCALE"), _columns("SIGNAL"))),
     ("PHOENIX model atmosphere", _cards("PHXTEFF")),
-    ("PypeIt spec1d", _columns("OPT_WAVE", "OPT_COUNTS")),
+    ("PypeIt (a product other than spec1d and coadd1d)", _cards("PYP_SPEC")),
+    ("6dFGS in image form (the table form of its archive is read)", _is_6df),
     (
         "a GIRAFFE pipeline image of all fibres (the ESO archive has its spectra as science data products)",
         _all(_card("INSTRUME", "GIRAFFE"), _cards("ESO PRO CATG")),

@@ -20,6 +20,7 @@ from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_number, first_text, observe
 
 _MERGED_COLUMNS = ("FLUX_DR", "FLUX_SC")
+_MARKS = frozenset({"XSL_ID", "XSL_NAME", "REST_VAL"})
 _FLUX_UNIT = "erg s-1 cm-2 Angstrom-1"
 
 
@@ -45,10 +46,10 @@ class Xsl:
     )
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        if "PRODCATG" in file.primary or _table(file) is None:
-            return False
         named = file.name.rpartition("/")[2].lower().startswith("xsl_spectrum")
-        return named or any(keyword in file.primary for keyword in ("XSL_ID", "XSL_NAME", "REST_VAL"))
+        if not named and file.primary.index.keys().isdisjoint(_MARKS):
+            return False
+        return "PRODCATG" not in file.primary and _table(file) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         table, header = _table(file), file.primary

@@ -1,0 +1,116 @@
+"""One spectrum in the rows of an image, wavelength, flux and uncertainty for example, where the user names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import MappingProxyType
+
+from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.units import wavelength_factor
+from spectral_zarr.errors import RefusedProduct, UnknownUnit
+from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
+from spectral_zarr.readers.axis import image_sampling, stated_medium
+from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
+from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.observing import first_number, observe, velocity_frame
+
+_NOISE: MappingProxyType[str, NoiseKind] = MappingProxyType(
+    {"uncertainty": "sigma", "ivar": "ivar", "variance": "variance"}
+)
+
+
+class GenericRows:
+    """Spectrum in the rows of an image of shape (rows, n_pix), without knowledge of who made it.
+
+    Nothing in such a file tells the rows apart, so it is read only when ``rows`` in ``[readers.image]`` names them; an
+    image of shape (n_pix, rows) is read by its columns. Without a row of wavelengths, the world coordinate cards give
+    them. Images whose rows a product defines go to the reader of the product.
+    """
+
+    name = "generic-rows"
+    version = "1"
+    title = "an image whose rows are wavelength, flux, uncertainty, ..., as [readers.image] rows tells"
+    priority = 85
+    policy = HeaderPolicy(allow=("AIRORVAC",))
+
+    def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
+        return bool(options.image.rows) and _image(file, options) is not None
+
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
+        hdu, image_options = _image(file, options), options.image
+        names = [name for name in image_options.rows if name]
+        if (
+            hdu is None
+            or "flux" not in names
+            or len(set(names)) < len(names)
+            or sum(name in _NOISE for name in names) > 1
+        ):
+            message = (
+                f"rows = {list(image_options.rows)} in [readers.image] must name the flux, and each role and the noise"
+                " once at most"
+            )
+            raise RefusedProduct(message, path=file.name)
+        rows = _rows(hdu, image_options.rows, file.name)
+        header = hdu.header
+        unit = header.text("BUNIT") or image_options.flux_unit
+        if not unit:
+            message = "the header has no BUNIT, so the unit of the flux is unknown; set flux_unit in [readers.image]"
+            raise UnknownUnit(message, path=file.name, hdu=hdu.index)
+        noise = next((name for name in names if name in _NOISE), "")
+        frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
+        headers = [(0, file.primary)] if hdu.index == 0 else [(0, file.primary), (hdu.index, header)]
+        yield Spectrum(
+            spec_id="",
+            flux=rows["flux"],
+            flux_unit=unit,
+            sampling=_sampling(hdu, rows, options, file.name),
+            observation=observe(
+                file.primary,
+                velocity_frame=velocity_frame(frame, image_options.velocity_frame),
+                berv=first_number(file.primary, "BERV"),
+            ),
+            noise=rows[noise] if noise else None,
+            noise_kind=_NOISE.get(noise, "sigma"),
+            zero_padded=True,
+            continuum=rows.get("continuum"),
+            continuum_method="column:continuum" if "continuum" in rows else "none",
+            header=project(headers, policy),
+            hdu=hdu.index,
+        )
+
+
+def _image(file: FitsFile, options: ReaderOptions) -> Hdu | None:
+    if options.image.hdu >= len(file.hdus):
+        return None
+    hdu = file.hdus[options.image.hdu]
+    several = hdu.kind == "image" and sum(length > 1 for length in hdu.shape) == 2
+    return hdu if several else None
+
+
+def _rows(hdu: Hdu, names: tuple[str, ...], path: str) -> dict[str, Pixels]:
+    first, second = (length for length in hdu.shape if length > 1)
+    image = hdu.image().reshape(first, second)
+    if first != len(names) and second == len(names):
+        image = image.T
+    if len(image) != len(names):
+        message = f"rows in [readers.image] names {len(names)} rows and the image has {first} x {second} pixels"
+        raise RefusedProduct(f"{message}; name every row, '' for one that is not read", path=path, hdu=hdu.index)
+    return {name: row for name, row in zip(names, image, strict=True) if name}
+
+
+def _sampling(hdu: Hdu, rows: dict[str, Pixels], options: ReaderOptions, path: str) -> Sampling:
+    image_options, header = options.image, hdu.header
+    if "wavelength" not in rows:
+        n_pix = len(rows["flux"])
+        return image_sampling(header, image_options, path=path, hdu=hdu.index, n_pix=n_pix)
+    if wavelength_factor(image_options.wavelength_unit) is None:
+        message = "no card tells the unit of a row of wavelengths; set wavelength_unit in [readers.image]"
+        raise UnknownUnit(message, path=path, hdu=hdu.index)
+    return Sampling(
+        unit=image_options.wavelength_unit,
+        medium=stated_medium(header, image_options.medium),
+        values=rows["wavelength"],
+    )
+
+
+READERS = (GenericRows(),)
