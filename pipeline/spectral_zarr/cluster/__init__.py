@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.status import BuildStatus, read_status
+    from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
 __all__ = [
     "BuildStatus",
+    "ChunkReport",
+    "ChunkTrials",
     "DeferredExecutor",
     "Executor",
     "IngestRequest",
@@ -32,11 +35,14 @@ __all__ = [
     "open_executor",
     "preview",
     "read_status",
+    "try_chunks",
     "validate",
 ]
 
 _HOMES = {
     "BuildStatus": "status",
+    "ChunkReport": "trials",
+    "ChunkTrials": "trials",
     "DeferredExecutor": "deferred",
     "Executor": "executor",
     "IngestRequest": "build",
@@ -52,6 +58,7 @@ _HOMES = {
     "open_executor": "open",
     "preview": "build",
     "read_status": "status",
+    "try_chunks": "trials",
     "validate": "check",
 }
 
