@@ -134,6 +134,10 @@ class TestMpdaf:
         path = write_fits(image("DATA", FLUX, BUNIT=unit, FSCALE=1e-20, **AXIS))
         assert prepare(read_one(path)[1]).flux_unit == canonical
 
+    def test_the_card_scales_no_image_of_another_name(self, write_fits: Any, read_one: Any) -> None:
+        path = write_fits(image("FLUX", FLUX, BUNIT="erg/s/cm**2/Angstrom", FSCALE=0.2, **AXIS))
+        assert prepare(read_one(path)[1]).flux_unit == "erg / (Angstrom cm2 s)"
+
     def test_an_image_without_a_name_is_not_used(self, write_fits: Any, read_one: Any) -> None:
         primary = fits.PrimaryHDU(FLUX)
         primary.header.update(BUNIT="erg/s/cm2/A", **AXIS)

@@ -77,7 +77,7 @@ class GenericImage:
         _refuse_several(hdu, file.name)
         refuse_calibration(file.primary, path=file.name, hdu=hdu.index)
         header = hdu.header
-        unit, sampling = _flux_unit(header, options.image), _sampling_or_error(file, hdu, options.image)
+        unit, sampling = _flux_unit(hdu, options.image), _sampling_or_error(file, hdu, options.image)
         if not unit:
             message = "the header has no BUNIT, so the unit of the flux is unknown; set flux_unit in [readers.image]"
             also = f". Also, {sampling.message}" if isinstance(sampling, UnknownUnit) else ""
@@ -140,12 +140,13 @@ def _is_line(hdu: Hdu) -> bool:
     return bool(hdu.shape) and hdu.shape[-1] > 1 and all(length == 1 for length in hdu.shape[:-1])
 
 
-def _flux_unit(header: Header, options: ImageOptions) -> str:
+def _flux_unit(hdu: Hdu, options: ImageOptions) -> str:
+    header = hdu.header
     if header.text("TPLLIB") == "MILES":
         return header.text("BUNIT") or "Relative Flux"
     unit = header.text("BUNIT") or _facts(header, "UNITS").get("flux", "")
-    scale = header.number("FSCALE")
-    # MPDAF kept the scale of the unit in a card of its own before version 1.2.
+    scale = header.number("FSCALE") if hdu.name == "DATA" else math.nan
+    # MPDAF kept the scale of the unit in a card of its own before version 1.2; elsewhere the card means other things.
     if unit and math.isfinite(scale) and scale > 0 and scale != 1 and not (canonical_unit(unit) or "")[:1].isdigit():
         unit = f"{scale!r} {unit}"
     return unit or options.flux_unit
