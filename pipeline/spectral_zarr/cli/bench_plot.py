@@ -108,9 +108,15 @@ def _figure(found: ChunkReport) -> Any:
 
 
 def _scale(panel: Any, values: list[float]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     low, high = min(values), max(values)
     if high > LOG_FACTOR * low:
         panel.set_xscale("log")
+        # Labels of every minor tick would lie upon one another.
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xlim(low / 1.6, high * 1.6)
     else:
         panel.set_xlim(0, 1.15 * high)
