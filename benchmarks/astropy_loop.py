@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import json
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -93,14 +94,20 @@ def catalogue_row(hdus: fits.HDUList, data: bytes) -> Any:
 
 
 def read_sdss(hdus: fits.HDUList, wanted: Wanted, data: bytes) -> Row:
-    """Columns of the coadd; the signal-to-noise ratio and the star stand in SPECOBJ."""
-    header, coadd, catalogue = hdus[0].header, hdus[1].data, catalogue_row(hdus, data)
+    """Columns of the coadd."""
+    coadd = hdus[1].data
     ivar = coadd["ivar"].astype(np.float64)
     with np.errstate(divide="ignore"):
         sigma = (1.0 / np.sqrt(ivar)).astype(np.float32)
     sigma[ivar <= 0] = np.nan
-    loglam = coadd["loglam"]
-    first = round(float(loglam[0]) / 1e-4)
+    first = round(float(coadd["loglam"][0]) / 1e-4)
+    arrays = {FLUX: coadd["flux"].astype(np.float32), UNCERTAINTY: sigma}
+    return sdss_row(hdus, wanted, data, first, arrays)
+
+
+def sdss_row(hdus: fits.HDUList, wanted: Wanted, data: bytes, first: int, arrays: dict[str, NDArray[Any]]) -> Row:
+    """Pixels with the cards; the signal-to-noise ratio and the star stand in SPECOBJ."""
+    header, catalogue = hdus[0].header, catalogue_row(hdus, data)
     thing = int(catalogue["THING_ID"]) if "THING_ID" in catalogue.dtype.names else -1
     snr = float(catalogue["SN_MEDIAN_ALL"])
     metadata = {
@@ -121,9 +128,8 @@ def read_sdss(hdus: fits.HDUList, wanted: Wanted, data: bytes) -> Row:
         "airmass": number(header, "AIRMASS"),
         "rv_applied": number(header, "HELIO_RV"),
         "wave_min": float(10.0 ** (first * 1e-4)),
-        "wave_max": float(10.0 ** ((first + loglam.size - 1) * 1e-4)),
+        "wave_max": float(10.0 ** ((first + arrays[FLUX].size - 1) * 1e-4)),
     }
-    arrays = {FLUX: coadd["flux"].astype(np.float32), UNCERTAINTY: sigma}
     return Row(first, arrays, metadata, project(hdus, wanted))
 
 
@@ -211,7 +217,9 @@ def read_apstar(hdus: fits.HDUList, wanted: Wanted, data: bytes) -> Row:
     return Row(0, {FLUX: flux, UNCERTAINTY: sigma}, metadata, project(hdus, wanted), params)
 
 
-READERS: dict[str, Callable[[fits.HDUList, Wanted, bytes], Row]] = {
+Reader: TypeAlias = Callable[[fits.HDUList, Wanted, bytes], Row]
+
+READERS: dict[str, Reader] = {
     "sdss-spec": read_sdss,
     "harps-adp": read_harps,
     "uves-adp": read_vectors,
@@ -219,15 +227,16 @@ READERS: dict[str, Callable[[fits.HDUList, Wanted, bytes], Row]] = {
 }
 
 
-def read_all(product: str, paths: list[str], wanted: Wanted) -> list[Row]:
+def read_all(product: str, paths: list[str], wanted: Wanted, reader: Reader | None = None) -> list[Row]:
     """Every file, one after another; the bytes are read once, because the checksum needs them too."""
     rows = []
+    reader = reader or READERS[product]
     unknown = {name: UNKNOWN[kind] for name, kind in wanted.metadata.items()}
     unknown |= {"source_type": "observed", "flux_type": "flux", "reader": "astropy-loop@1"}
     for path in paths:
         data = Path(path).read_bytes()
         with fits.open(io.BytesIO(data), memmap=False) as hdus:
-            row = READERS[product](hdus, wanted, data)
+            row = reader(hdus, wanted, data)
         row.metadata = {**unknown, **row.metadata}
         row.metadata["n_pix_valid"] = np.int32(np.count_nonzero(np.isfinite(row.arrays[FLUX])))
         row.metadata["source_file"], row.metadata["source_hdu"] = Path(path).name, np.int32(1)
@@ -236,34 +245,50 @@ def read_all(product: str, paths: list[str], wanted: Wanted) -> list[Row]:
     return rows
 
 
-def write_cubes(root: zarr.Group, rows: list[Row], product: str) -> None:
-    """Place the rows of one chunk at a time and let zarr-python compress it."""
+def common_grid(rows: list[Row]) -> tuple[int, int]:
+    """First lattice index and number of pixels of all rows together, noted in each row."""
     first = min(row.first for row in rows)
-    n_pix = max(row.first - first + row.arrays[FLUX].size for row in rows)
-    chunks = chunk_shape(len(rows), n_pix)
     for row in rows:
         row.metadata["pix_offset"] = np.int32(row.first - first)
+    return first, max(row.first - first + row.arrays[FLUX].size for row in rows)
+
+
+def place(rows: list[Row], name: str, first: int, n_pix: int) -> NDArray[Any]:
+    """Rows of one array on the common grid, NaN where they have nothing."""
+    block = np.full((len(rows), n_pix), np.nan, np.float64 if name == WAVELENGTH else np.float32)
+    for target, row in zip(block, rows, strict=True):
+        if name in row.arrays:
+            target[row.first - first : row.first - first + row.arrays[name].size] = row.arrays[name]
+    return block
+
+
+def write_cubes(root: zarr.Group, rows: list[Row], product: str, height: int = 0) -> None:
+    """Place rows, of one chunk at a time unless another height is given, and let zarr-python compress them."""
+    first, n_pix = common_grid(rows)
+    chunks = chunk_shape(len(rows), n_pix)
+    height = height or chunks[0]
     extra = ("continuum/continuum_model", "continuum/continuum_uncertainty")
     ragged = any(WAVELENGTH in row.arrays for row in rows)
     for name in (FLUX, UNCERTAINTY, *extra, *((WAVELENGTH,) if ragged else ())):
         dtype = np.float64 if name == WAVELENGTH else np.float32
         array = create(root, name, (len(rows), n_pix), chunks, dtype, ("spectrum", "pixel"))
-        if not any(name in row.arrays for row in rows):
-            continue
-        for start in range(0, len(rows), chunks[0]):
-            block = np.full((min(chunks[0], len(rows) - start), n_pix), np.nan, dtype)
-            for target, row in zip(block, rows[start:], strict=False):
-                if name in row.arrays:
-                    target[row.first - first : row.first - first + row.arrays[name].size] = row.arrays[name]
-            array[start : start + len(block)] = block
+        if any(name in row.arrays for row in rows):
+            for start in range(0, len(rows), height):
+                array[start : start + height] = place(rows[start : start + height], name, first, n_pix)
     if not ragged:
-        pixels = np.arange(first, first + n_pix)
-        grid = {
-            "sdss-spec": lambda: 10.0 ** (pixels * 1e-4),
-            "harps-adp": lambda: pixels * 0.01,
-            "apstar": lambda: 10.0 ** (4.179 + pixels * 6e-6),
-        }[product]()
+        grid = wavelengths(product, first, n_pix)
         create(root, WAVELENGTH, (n_pix,), (n_pix,), np.float64, ("pixel",))[:] = grid
+
+
+def wavelengths(product: str, first: int, n_pix: int) -> NDArray[np.float64]:
+    """The common grid of a product that has one."""
+    pixels = np.arange(first, first + n_pix)
+    grids: dict[str, Callable[[], NDArray[np.float64]]] = {
+        "sdss-spec": lambda: 10.0 ** (pixels * 1e-4),
+        "harps-adp": lambda: pixels * 0.01,
+        "apstar": lambda: 10.0 ** (4.179 + pixels * 6e-6),
+    }
+    return grids[product]()
 
 
 def create(root: zarr.Group, name: str, shape: Any, chunks: Any, dtype: Any, dimensions: Any) -> zarr.Array[Any]:
@@ -280,26 +305,31 @@ def create(root: zarr.Group, name: str, shape: Any, chunks: Any, dtype: Any, dim
     )
 
 
-def write_columns(root: zarr.Group, rows: list[Row], target: Path) -> None:
-    """Write the (N_spec,) arrays and the index."""
-    columns: dict[str, list[Any]] = {name: [row.metadata[name] for row in rows] for name in rows[0].metadata}
-    params = sorted({name for row in rows for name in row.params})
-    for name in params:
+def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
+    """Values of the (N_spec,) arrays by path, header fields without any text left out."""
+    columns = {f"metadata/{name}": [row.metadata[name] for row in rows] for name in rows[0].metadata}
+    for name in sorted({name for row in rows for name in row.params}):
         columns[f"params/{name}"] = [row.params.get(name, NAN) for row in rows]
     for name in sorted({name for row in rows for name in row.header}):
         values = [row.header.get(name, "") for row in rows]
         if any(values):
-            columns[name] = values
-    columns["continuum/method"] = ["none"] * len(rows)
+            columns[f"metadata/{name}"] = values
+    return columns | {"continuum/method": ["none"] * len(rows)}
+
+
+def write_columns(root: zarr.Group, rows: list[Row], target: Path) -> None:
+    """Write the (N_spec,) arrays and the index."""
+    columns = columns_of(rows)
     length = min(131_072, len(rows))
-    for name, values in columns.items():
+    for path, values in columns.items():
         dtype = str if isinstance(values[0], str) else np.asarray(values).dtype
-        path = name if "/" in name else f"metadata/{name}"
         array = create(root, path, (len(rows),), (length,), dtype, ("spectrum",))
         array[:] = np.array(values, object) if dtype is str else np.asarray(values)
-    columns["row_idx"] = list(range(len(rows)))
+    named = {path.partition("/")[2]: values for path, values in columns.items()}
+    named["row_idx"] = list(range(len(rows)))
     nothing = [NAN] * len(rows)
-    table = {name: columns.get(name, columns.get(f"params/{name}", nothing)) for name in (*INDEX, *params)}
+    params = [path.removeprefix("params/") for path in columns if path.startswith("params/")]
+    table = {name: named.get(name, nothing) for name in (*INDEX, *params)}
     pa.parquet.write_table(pa.table(table), target / "index.parquet", compression="zstd")
 
 
@@ -310,23 +340,33 @@ def complete_dates(rows: list[Row]) -> None:
         row.metadata["mjd"], row.metadata["date_obs"] = mjd, date
 
 
-def main() -> None:
-    """Run the command line."""
-    options = arguments(__doc__, tuple(READERS))
-    cpu, wall = time.process_time(), time.perf_counter()
-    rows = read_all(options.product, source_files(options.source, options.limit), Wanted.load(options.policy))
-    if options.product == "sdss-spec":
-        complete_dates(rows)
-    root = zarr.create_group(str(options.target), zarr_format=3, attributes={"schema_version": "2.0"})
+def create_groups(target: Path) -> zarr.Group:
+    """An empty store."""
+    root = zarr.create_group(str(target), zarr_format=3, attributes={"schema_version": "2.0"})
     for group in ("signal", "continuum", "representations", "params", "metadata"):
         root.create_group(group)
-    write_cubes(root, rows, options.product)
+    return root
+
+
+def run(options: argparse.Namespace, read: Callable[..., list[Row]] = read_all, height: int = 0) -> None:
+    """Read all files into memory, write a store, and report the seconds."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    rows = read(options.product, source_files(options.source, options.limit), Wanted.load(options.policy))
+    if options.product == "sdss-spec":
+        complete_dates(rows)
+    root = create_groups(options.target)
+    write_cubes(root, rows, options.product, height)
     write_columns(root, rows, options.target)
     zarr.consolidate_metadata(str(options.target))
+    report(options, cpu, wall)
+
+
+def report(options: argparse.Namespace, cpu: float, wall: float) -> None:
+    """Write the seconds since two moments where the caller wants them."""
     seconds = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
     if options.report:
         options.report.write_text(json.dumps(seconds))
 
 
 if __name__ == "__main__":
-    main()
+    run(arguments(__doc__, tuple(READERS)))

@@ -1,4 +1,4 @@
-"""Compare the output of the floor and of the astropy loop with a store of spectral-zarr."""
+"""Compare what the contenders wrote with a store of spectral-zarr."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -14,6 +15,7 @@ import zarr
 from numpy.typing import NDArray
 
 NAMES_THE_WRITER = frozenset({"metadata/reader"})
+NEVER_FILLED = frozenset({"continuum/continuum_model", "continuum/continuum_uncertainty"})
 CUBES = ("signal", "continuum", "representations")
 
 
@@ -54,6 +56,23 @@ def differing_values(ours: Path, other: Path) -> list[str]:
     return different
 
 
+def differing_datasets(ours: Path, file: Path) -> list[str]:
+    """Arrays whose dataset in an HDF5 file is absent or has other values; those without any data need none."""
+    different = []
+    with h5py.File(file) as datasets:
+        for name, array in arrays(ours).items():
+            if name in NAMES_THE_WRITER | NEVER_FILLED:
+                continue
+            if name not in datasets:
+                different.append(name)
+                continue
+            dataset = datasets[name]
+            values = dataset.asstr()[...] if h5py.check_string_dtype(dataset.dtype) else dataset[...]
+            if not equal(array[...], values, exact=name.startswith(CUBES)):
+                different.append(name)
+    return different
+
+
 def arrays(store: Path) -> dict[str, Any]:
     """Every array of a store by path."""
     return {
@@ -87,10 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ours", type=Path)
     parser.add_argument("--floor", type=Path)
-    parser.add_argument("--astropy-loop", type=Path)
+    parser.add_argument("--store", type=Path, action="append", default=[], help="a store of another writer")
+    parser.add_argument("--hdf5", type=Path)
     options = parser.parse_args()
     different = differing_chunks(options.ours, options.floor) if options.floor else []
-    different += differing_values(options.ours, options.astropy_loop) if options.astropy_loop else []
+    different += [f"{store.name}: {name}" for store in options.store for name in differing_values(options.ours, store)]
+    different += differing_datasets(options.ours, options.hdf5) if options.hdf5 else []
     sys.exit(f"different: {', '.join(different)}" if different else 0)
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
+import zarr
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -32,7 +34,12 @@ def generate(directory: Path, product: str, count: int, n_pix: int) -> Path:
 )
 def test_contenders_write_what_ours_writes(tmp_path: Path, product: str, count: int, n_pix: int) -> None:
     source = generate(tmp_path, product, count, n_pix)
-    variants = ("ours-serial", "floor", "astropy-loop")
+    variants = ["ours-serial", "floor", "astropy-loop"]
+    if product in ("sdss-spec", "uves-adp"):
+        variants += ["h5py-file", "row-writer"]
+    if product == "sdss-spec":
+        # Dask moves the pixels of any product in the same way; specutils reads no other of these products.
+        variants += ["delayed-stack", "specutils-loop"]
     n_small = "8" if count > 8 else "0"
     done = run(
         "ingest.py",
@@ -52,7 +59,8 @@ def test_contenders_write_what_ours_writes(tmp_path: Path, product: str, count: 
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["n_spectra"] == count
-    assert [row["variant"] for row in report["summary"]] == list(variants)
+    assert [row["variant"] for row in report["summary"]] == variants
+    assert done.stdout.count("same values as ours") == len(variants) - 2
     assert {"ours-serial / floor", "astropy-loop / ours-serial"} <= report["ratios"].keys()
 
 
@@ -78,12 +86,34 @@ def test_check_finds_a_changed_chunk(tmp_path: Path) -> None:
     ):
         done = run(script, *arguments)
         assert done.returncode == 0, done.stderr
-    assert run("check.py", ours, "--floor", floor).returncode == 0
+    assert run("check.py", ours, "--floor", floor).returncode == 0, "nothing is different yet"
     chunk = floor / "signal" / "flux_raw" / "c.0.0"
     chunk.write_bytes(chunk.read_bytes()[:-1] + b"\0")
     done = run("check.py", ours, "--floor", floor)
     assert done.returncode == 1
     assert "signal/flux_raw/c.0.0" in done.stderr
+
+
+def test_check_finds_a_changed_value_and_a_missing_dataset(tmp_path: Path) -> None:
+    source = generate(tmp_path, "sdss-spec", 4, 600)
+    policy, ours, loop, file = (tmp_path / name for name in ("policy.json", "ours.zarr", "loop.zarr", "file.h5"))
+    for script, *arguments in (
+        ("policy.py", "sdss-spec", policy),
+        ("ours.py", source, ours),
+        ("astropy_loop.py", "sdss-spec", source, loop, "--policy", policy),
+        ("h5py_file.py", "sdss-spec", source, file, "--policy", policy),
+    ):
+        done = run(script, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert run("check.py", ours, "--store", loop, "--hdf5", file).returncode == 0
+    zarr.open_group(loop)["metadata/ra"][2] = 1.0
+    with h5py.File(file, "a") as datasets:
+        datasets["signal/flux_raw"][1, 300] += 1
+        del datasets["metadata/h0_plateid"]
+    done = run("check.py", ours, "--store", loop, "--hdf5", file)
+    assert done.returncode == 1
+    named = done.stderr.removeprefix("different: ").strip().split(", ")
+    assert sorted(named) == ["loop.zarr: metadata/ra", "metadata/h0_plateid", "signal/flux_raw"]
 
 
 def test_a_failing_contender_ends_the_comparison(tmp_path: Path) -> None:

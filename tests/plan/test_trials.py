@@ -87,7 +87,7 @@ class TestRecommendation:
         trials = (trial(self.CONTRACT, {"epoch": 1.09}), trial(self.SMALLER, {"epoch": 1.0}))
         taken = recommend(trials, "epoch")
         assert taken.layout == self.CONTRACT
-        assert "within 10 %" in taken.reason
+        assert "within the scatter or 10 %" in taken.reason
         assert taken.config == ""
 
     def test_shards_are_never_taken_because_ingest_does_not_write_them(self) -> None:
@@ -100,6 +100,11 @@ class TestRecommendation:
         disturbed = trial(self.CONTRACT, {"epoch": 1.0}, {"epoch": 30.0}, {"epoch": 30.0})
         taken = recommend((disturbed, trial(self.SMALLER, *[{"epoch": 2.0}] * 3)), "epoch")
         assert taken.layout == self.CONTRACT
+
+    def test_layouts_within_the_scatter_of_the_fastest_are_equal(self) -> None:
+        scattered = trial(self.SMALLER, {"epoch": 1.0}, {"epoch": 2.0}, {"epoch": 3.0})
+        assert recommend((trial(self.CONTRACT, {"epoch": 1.9}), scattered), "epoch").layout == self.CONTRACT
+        assert recommend((trial(self.CONTRACT, {"epoch": 2.1}), scattered), "epoch").layout == self.SMALLER
 
     def test_format_and_level_are_written_down(self) -> None:
         other = Layout(1024, 4000, zarr_format=2, clevel=6)

@@ -111,18 +111,19 @@ def recommend(trials: Sequence[Trial], access: str) -> Recommendation:
     Returns
     -------
     Recommendation
-        Of the layouts that an ingest writes (shards it does not), the first that is within 10 % of the fastest, by
-        the best rounds.
+        Of the layouts that an ingest writes (shards it does not), the first whose best round is within 10 % of the
+        best round of the fastest, or no slower than its median round.
     """
     ours = [trial for trial in trials if not trial.layout.sharded]
     fastest = min(ours, key=lambda trial: trial.best(access))
-    chosen = next(trial for trial in ours if trial.best(access) <= TIE * fastest.best(access))
+    equal = max(TIE * fastest.best(access), fastest.median(access))
+    chosen = next(trial for trial in ours if trial.best(access) <= equal)
     time = f"{chosen.best(access):.3g} ms a spectrum"
     among = f"of the {len(ours)} layouts that ingest writes"
     if chosen is fastest:
         reason = f"{among} it is the fastest for this access, {time}"
     else:
-        reason = f"{among} {fastest.layout.label} is fastest, and this one within 10 % of it, {time}"
+        reason = f"{among} {fastest.layout.label} is fastest, and this one equal within the scatter or 10 %, {time}"
     if chosen is trials[0]:
         reason += "; the contract recommends it"
     respects = {name: {trial.layout: trial.best(name) for trial in trials} for name in ACCESSES if name != access}
