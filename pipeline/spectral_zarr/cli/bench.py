@@ -11,7 +11,6 @@ from spectral_zarr.cli import options, report
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import print_json, results, size
 from spectral_zarr.errors import UsageError
-from spectral_zarr.model.trial import ACCESSES
 
 if TYPE_CHECKING:
     from spectral_zarr.cluster import ChunkReport
@@ -53,7 +52,7 @@ def chunks(
         typer.Option(metavar="N_SPEC N_PIX", help="Drawn spectra for a store of this shape.", show_default=False),
     ] = (0, 0),
     access: Annotated[
-        str, typer.Option(metavar="WAY", help=f"What the layout should be good at: {', '.join(ACCESSES)}.")
+        str, typer.Option(metavar="WAY", help=f"What the layout should be good at: {', '.join(MEANINGS)}.")
     ] = "epoch",
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How often each layout is tried.")] = 3,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Rows to write; 0 for about 500 MB of pixels.")] = 0,
@@ -69,8 +68,8 @@ def chunks(
     """
     if bool(store) == (synthetic != (0, 0)):
         raise UsageError("name a store whose spectra to use, or give --synthetic N_SPEC N_PIX")
-    if access not in ACCESSES:
-        raise UsageError(f"--access takes {', '.join(ACCESSES)}, not '{access}'")
+    if access not in MEANINGS:
+        raise UsageError(f"--access takes {', '.join(MEANINGS)}, not '{access}'")
     if plot is not None:
         _can_plot(plot)
     from spectral_zarr.cluster import ChunkTrials, try_chunks
@@ -102,9 +101,9 @@ def _can_plot(plot: Path) -> None:
 def _show(found: ChunkReport, path: Path) -> None:
     subject = f"{found.n_rows:,} of {found.n_spec:,} spectra of {found.n_pix:,} pixels on {path}"
     report.heading("measured", subject, f"at most {size(found.disk_bytes)} at one time, removed again")
-    made = report.table("chunks", *ACCESSES, "ratio", "files", right=(*ACCESSES, "ratio", "files"), keep=("chunks",))
+    made = report.table("chunks", *MEANINGS, "ratio", "files", right=(*MEANINGS, "ratio", "files"), keep=("chunks",))
     for trial in found.trials:
-        cells = [f"{trial.median(access):.3g}" for access in ACCESSES]
+        cells = [f"{trial.median(access):.3g}" for access in MEANINGS]
         style = "green" if trial.layout == found.recommendation.layout else None
         files = f"{trial.receipts[0].n_files:,}"
         report.row(made, trial.layout.label, *cells, f"{trial.ratio:.2f}", files, style=style)
@@ -113,7 +112,7 @@ def _show(found: ChunkReport, path: Path) -> None:
         "\n  Milliseconds per spectrum, flux and uncertainty, median of the rounds (compared by their best rounds):",
         style="dim",
     )
-    report.facts([(access, MEANINGS[access]) for access in ACCESSES])
+    report.facts([(access, MEANINGS[access]) for access in MEANINGS])
     report.heading("recommended", found.recommendation.layout.label)
     for sentence in _sentences(found):
         results().print(f"  {sentence}", soft_wrap=True)
@@ -163,10 +162,10 @@ def _json(found: ChunkReport) -> dict[str, Any]:
                 "ratio": trial.ratio,
                 "bytes": trial.receipts[0].nbytes,
                 "files": trial.receipts[0].n_files,
-                "milliseconds_per_spectrum": {access: trial.median(access) for access in ACCESSES},
-                "rounds": {access: list(trial.milliseconds(access)) for access in ACCESSES},
-                "cpu_milliseconds_per_spectrum": {access: trial.cpu_median(access) for access in ACCESSES},
-                "bytes_read_per_byte": {access: trial.amplification(access) for access in ACCESSES[1:]},
+                "milliseconds_per_spectrum": {access: trial.median(access) for access in MEANINGS},
+                "rounds": {access: list(trial.milliseconds(access)) for access in MEANINGS},
+                "cpu_milliseconds_per_spectrum": {access: trial.cpu_median(access) for access in MEANINGS},
+                "bytes_read_per_byte": {access: trial.amplification(access) for access in list(MEANINGS)[1:]},
             }
             for trial in found.trials
         ],
