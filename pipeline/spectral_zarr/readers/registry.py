@@ -69,12 +69,17 @@ def find_reader(file: RawFile, options: ReaderOptions) -> Reader:
     ConfigError
         When ``[readers] only`` names an unknown reader.
     """
-    known = readers()
-    if unknown := set(options.only) - {reader.name for reader in known}:
-        raise ConfigError(f"unknown reader {', '.join(sorted(unknown))}; 'spectral-zarr readers' lists them")
-    for reader in known:
-        wanted = (not options.only or reader.name in options.only) and isinstance(file, kind_of_file(reader))
-        if wanted and reader.claims(file, options):
+    for reader, kind in _asked(options.only):
+        if isinstance(file, kind) and reader.claims(file, options):
             return reader
     message = f"no reader understands it: {file.describe()}. Name its columns in [readers.table] or leave it out"
     raise NotASpectrum(message, path=file.name)
+
+
+@cache
+def _asked(only: tuple[str, ...]) -> tuple[tuple[Reader, type[RawFile]], ...]:
+    """Readers that are asked and the kind of files they know, settled once and not for each of a million files."""
+    known = readers()
+    if unknown := set(only) - {reader.name for reader in known}:
+        raise ConfigError(f"unknown reader {', '.join(sorted(unknown))}; 'spectral-zarr readers' lists them")
+    return tuple((reader, kind_of_file(reader)) for reader in known if not only or reader.name in only)

@@ -79,9 +79,9 @@ class GaiaFits:
 
 def _table(file: FitsFile) -> Hdu | None:
     for hdu in file.hdus[1:]:
-        names = [column.name.lower() for column in hdu.layout.columns]
-        if hdu.n_rows == 0 or "flux" not in names or "flux_error" not in names:
+        if hdu.n_rows == 0 or hdu.find("flux") is None or hdu.find("flux_error") is None:
             continue
+        names = [column.name.lower() for column in hdu.layout.columns]
         declared = hdu.header.text("PUBLISHE").upper().startswith("ESA/GAIA") or is_named_gaia(file.name)
         if is_table_of_sources(names) or (declared and "wavelength" in names and not TIME_SERIES & set(names)):
             return hdu

@@ -104,8 +104,9 @@ class BtSettlTable:
     policy = MODEL_POLICY
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        named = _BT_NAME.match(model_stem(file.name)) is not None or "PHXTEFF" in file.primary
-        return named and not file.hdus[0].shape and _table(file, "Wavelength", "Flux") is not None
+        if file.hdus[0].shape or _table(file, "Wavelength", "Flux") is None:
+            return False
+        return _BT_NAME.match(model_stem(file.name)) is not None or "PHXTEFF" in file.primary
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         match = _BT_NAME.match(model_stem(file.name))
