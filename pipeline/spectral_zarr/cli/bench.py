@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spectral_zarr.cli import options, report
+from spectral_zarr.cli import bench_ingest, options, report
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import print_json, results, size
 from spectral_zarr.errors import UsageError
@@ -16,7 +16,8 @@ from spectral_zarr.model.trial import ACCESSES
 if TYPE_CHECKING:
     from spectral_zarr.cluster import ChunkReport
 
-app = typer.Typer(help="Measure chunk layouts on your own file system.", no_args_is_help=True)
+app = typer.Typer(help="Measure what your own file system and cores can do.", no_args_is_help=True)
+app.command("ingest")(bench_ingest.pace)
 
 PLOT_SUFFIXES = (".png", ".html")
 
@@ -37,7 +38,7 @@ CACHES = {
 
 @app.callback()
 def bench() -> None:
-    """Measure chunk layouts on your own file system."""
+    """Measure what your own file system and cores can do."""
 
 
 @app.command("chunks")
