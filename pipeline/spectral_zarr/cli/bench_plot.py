@@ -110,7 +110,12 @@ def _figure(found: ChunkReport) -> Any:
 def _scale(panel: Any, values: list[float]) -> None:
     low, high = min(values), max(values)
     if high > LOG_FACTOR * low:
+        from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
         panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xlim(low / 1.6, high * 1.6)
     else:
         panel.set_xlim(0, 1.15 * high)
