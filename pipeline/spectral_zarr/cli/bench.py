@@ -11,7 +11,6 @@ from spectral_zarr.cli import bench_ingest, options, report
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import print_json, results, size
 from spectral_zarr.errors import UsageError
-from spectral_zarr.model.trial import ACCESSES
 
 if TYPE_CHECKING:
     from spectral_zarr.cluster import ChunkReport
@@ -28,6 +27,8 @@ MEANINGS = {
     "epoch": "all rows, blocks of chunks in random order, shuffled within",
     "window": "100 neighbouring pixels of all rows",
 }
+
+ACCESSES = tuple(MEANINGS)
 
 CACHES = {
     "cold": "Reads are cold: before each, the kernel dropped the files (posix_fadvise DONTNEED), which was seen",

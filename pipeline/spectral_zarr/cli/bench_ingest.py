@@ -11,8 +11,6 @@ from spectral_zarr.cli import options, report
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import duration, print_json, results, size
 from spectral_zarr.errors import UsageError
-from spectral_zarr.model.pace import PHASES
-from spectral_zarr.plan.pace import efficiency, forecast
 
 if TYPE_CHECKING:
     from spectral_zarr.model.pace import IngestRun, PaceForecast
@@ -47,6 +45,7 @@ def pace(
     from spectral_zarr.cluster import PaceRequest, measure_pace
     from spectral_zarr.cluster.workers import available_cores
     from spectral_zarr.config import load_config
+    from spectral_zarr.plan.pace import forecast
 
     if not counts:
         most = available_cores()
@@ -69,6 +68,9 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 
 
 def _show(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], path: Path) -> None:
+    from spectral_zarr.model.pace import PHASES
+    from spectral_zarr.plan.pace import efficiency
+
     first = runs[0]
     subject = f"{first.n_files:,} files, {size(first.source_bytes)}, {first.n_spectra:,} spectra, to {path}"
     report.heading("measured", subject, "removed again")
@@ -102,6 +104,8 @@ def _show(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], path: Path
 
 
 def _json(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast]) -> dict[str, Any]:
+    from spectral_zarr.plan.pace import efficiency
+
     return {
         "runs": [
             {
