@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spectral_zarr.cli import options, report
+from spectral_zarr.cli import bench_ingest, options, report
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import print_json, results, size
 from spectral_zarr.errors import UsageError
@@ -15,7 +15,8 @@ from spectral_zarr.errors import UsageError
 if TYPE_CHECKING:
     from spectral_zarr.cluster import ChunkReport
 
-app = typer.Typer(help="Measure chunk layouts on your own file system.", no_args_is_help=True)
+app = typer.Typer(help="Measure what your own file system and cores can do.", no_args_is_help=True)
+app.command("ingest")(bench_ingest.pace)
 
 PLOT_SUFFIXES = (".png", ".html")
 
@@ -27,6 +28,8 @@ MEANINGS = {
     "window": "100 neighbouring pixels of all rows",
 }
 
+ACCESSES = tuple(MEANINGS)
+
 CACHES = {
     "cold": "Reads are cold: before each, the kernel dropped the files (posix_fadvise DONTNEED), which was seen",
     "asked": "Reads are perhaps cold: before each, the kernel was asked to drop the files (posix_fadvise DONTNEED)",
@@ -36,7 +39,7 @@ CACHES = {
 
 @app.callback()
 def bench() -> None:
-    """Measure chunk layouts on your own file system."""
+    """Measure what your own file system and cores can do."""
 
 
 @app.command("chunks")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.isolation import ThreadExecutor
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
+    from spectral_zarr.cluster.pace import PaceRequest, measure_pace
     from spectral_zarr.cluster.status import BuildStatus, read_status
     from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
@@ -26,12 +27,14 @@ __all__ = [
     "LentExecutor",
     "Observer",
     "Outcome",
+    "PaceRequest",
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
     "ThreadExecutor",
     "Verdict",
     "ingest",
+    "measure_pace",
     "open_executor",
     "preview",
     "read_status",
@@ -49,12 +52,14 @@ _HOMES = {
     "LentExecutor": "deferred",
     "Observer": "observer",
     "Outcome": "build",
+    "PaceRequest": "pace",
     "PlanPreview": "build",
     "SerialExecutor": "executor",
     "SilentObserver": "observer",
     "ThreadExecutor": "isolation",
     "Verdict": "check",
     "ingest": "build",
+    "measure_pace": "pace",
     "open_executor": "open",
     "preview": "build",
     "read_status": "status",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +11,14 @@ import numpy as np
 from spectral_zarr.cluster.executor import Receipt, Task
 from spectral_zarr.cluster.isolation import ChildLost, call_isolated
 from spectral_zarr.cluster.observer import Observer, SilentObserver
-from spectral_zarr.errors import DiskFull, EnvironmentFault, UsageError
+from spectral_zarr.cluster.scratch import scratch
+from spectral_zarr.errors import EnvironmentFault, UsageError
 from spectral_zarr.model.trial import Layout, Recommendation, RowsTask, Trial, TrialReceipt, TrialTask
 from spectral_zarr.plan.trials import candidate_layouts, disk_bytes, fewest_rows, recommend, trial_rows
 from spectral_zarr.store.audit import read_structure
-from spectral_zarr.store.fsops import free_bytes, translated
+from spectral_zarr.store.fsops import translated
 from spectral_zarr.tasks.trials import try_layout, write_rows
 
-SCRATCH = ".spectral-zarr-bench-"
 PIECE_BYTES = 64 << 20
 """Bytes of the source that are written between two steps of the progress."""
 
@@ -107,7 +103,7 @@ def try_chunks(request: ChunkTrials, observer: Observer | None = None) -> ChunkR
     n_rows = min(request.limit, n_spec) if request.limit else trial_rows(n_spec, n_pix)
     layouts = candidate_layouts(n_spec, n_pix, n_rows)
     needed = disk_bytes(n_rows, n_pix, layouts)
-    with _scratch(Path(request.directory), needed) as directory:
+    with scratch(Path(request.directory), needed) as directory:
         source = directory / "rows.npy"
         _write_source(source, request.store, (n_spec, n_rows, n_pix), observer)
         receipts: dict[Layout, list[TrialReceipt]] = {layout: [] for layout in layouts}
@@ -150,32 +146,3 @@ def _isolated(function: Callable[[Task], Receipt], task: Task) -> Receipt:
         return call_isolated(function, task)
     except ChildLost as lost:
         raise EnvironmentFault(f"the process that measures was lost: {lost}") from lost
-
-
-@contextmanager
-def _scratch(parent: Path, needed: int) -> Iterator[Path]:
-    """A directory of our own, gone afterwards whatever happens; the children that write there are gone before."""
-    if not parent.is_dir():
-        raise UsageError("--path must be an existing directory", path=str(parent))
-    free = free_bytes(parent)
-    if needed > free:
-        message = f"the trials need {needed / 1e9:.1f} GB at one time and {free / 1e9:.1f} GB are free; give --limit"
-        raise DiskFull(message, path=str(parent))
-    with translated(parent):
-        directory = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=parent))
-    try:
-        yield directory
-    finally:
-        with _uninterrupted():
-            shutil.rmtree(directory)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    # A second Ctrl-C would leave half of the directory behind.
-    signals = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

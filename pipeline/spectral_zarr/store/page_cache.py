@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from spectral_zarr.model.trial import Cache
@@ -12,7 +13,13 @@ TRIES = 20
 
 
 def drop_cached(root: Path) -> Cache:
-    """Ask the kernel to forget the pages of every file below a directory, which must have been synced.
+    """Ask the kernel to forget the pages of every file below a directory; see `drop_files`."""
+    with translated(root):
+        return drop_files(Path(directory) / name for directory, _, names in os.walk(root) for name in names)
+
+
+def drop_files(paths: Iterable[Path]) -> Cache:
+    """Ask the kernel to forget the pages of files, which must have been synced.
 
     Returns
     -------
@@ -27,22 +34,20 @@ def drop_cached(root: Path) -> Cache:
     if not hasattr(os, "posix_fadvise"):
         return "warm"
     largest, size = None, 0
-    with translated(root):
-        for directory, _, names in os.walk(root):
-            for name in names:
-                path = Path(directory) / name
-                nbytes = _forget(path)
-                if nbytes > size:
-                    largest, size = path, nbytes
-        if largest is None:
-            return "warm"
-        for _ in range(TRIES):
-            if (state := _look(largest)) != "warm":
-                break
-            # Pages that another core has just read are not let go at once.
-            _forget(largest)
-        # A look that finds nothing may have begun to read ahead.
+    for path in paths:
+        nbytes = _forget(path)
+        if nbytes > size:
+            largest, size = path, nbytes
+    if largest is None:
+        return "warm"
+    state: Cache = "warm"
+    for _ in range(TRIES):
+        if (state := _look(largest)) != "warm":
+            break
+        # Pages that another core has just read are not let go at once.
         _forget(largest)
+    # A look that finds nothing may have begun to read ahead.
+    _forget(largest)
     return state
 
 

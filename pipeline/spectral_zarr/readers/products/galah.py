@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +102,7 @@ class Galah:
 
 
 def _name_of(file: FitsFile) -> re.Match[str] | None:
-    return _NAME.fullmatch(PurePath(file.name).name)
+    return _NAME.fullmatch(file.name.rpartition("/")[2])
 
 
 def _refuse_repeated(files: list[FitsFile]) -> None:

@@ -1,0 +1,50 @@
+"""Forecasts of an ingest, from runs whose seconds are made up."""
+
+from __future__ import annotations
+
+import pytest
+
+from spectral_zarr.model.pace import PARALLEL, PHASES, IngestRun, PhaseCost
+from spectral_zarr.plan.pace import efficiency, forecast
+
+ALONE = ("scan", "plan", "finalise")
+
+
+def run(workers: int, parallel: float, alone: float = 1.0, start: float = 5.0) -> IngestRun:
+    """A thousand files whose parallel phases together take `parallel` seconds, and the driver's `alone` seconds."""
+    seconds = {"workers": start}
+    seconds |= {phase: parallel / len(PARALLEL) for phase in PARALLEL}
+    seconds |= {phase: alone / len(ALONE) for phase in ALONE}
+    phases = tuple(PhaseCost(phase, seconds[phase], 2.0 * seconds[phase]) for phase in PHASES)
+    return IngestRun(workers, 1000, 1000, 200_000_000, 40_000_000, phases, "cold")
+
+
+def test_a_measured_number_of_cores_takes_what_was_measured() -> None:
+    runs = (run(1, 30.0, start=0.0), run(2, 20.0))
+    for one in runs:
+        assert forecast(runs, 1000, one.workers).seconds == pytest.approx(one.seconds)
+        assert forecast(runs, 1000, one.workers).cpu_seconds == pytest.approx(one.cpu_seconds)
+
+
+def test_files_multiply_all_but_the_start() -> None:
+    found = forecast([run(2, 20.0)], 1_000_000, 2)
+    assert found.seconds == pytest.approx(5.0 + 1000 * (1.0 + 20.0))
+    assert found.cpu_seconds == pytest.approx(2 * 5.0 + 1000 * 2 * (1.0 + 20.0))
+    assert found.store_bytes == pytest.approx(40e9)
+
+
+def test_cores_divide_only_what_runs_side_by_side() -> None:
+    found = forecast([run(1, 30.0, start=0.0), run(2, 20.0)], 1000, 40)
+    assert found.seconds == pytest.approx(5.0 + 1.0 + 20.0 / 20)
+    assert any("40 cores are 20 times as fast as 2" in assumption for assumption in found.assumptions)
+
+
+def test_the_pace_that_workers_keep() -> None:
+    runs = (run(1, 30.0), run(2, 20.0), run(4, 7.5))
+    assert [efficiency(runs, one) for one in runs] == pytest.approx([1.0, 0.75, 1.0])
+
+
+def test_more_workers_than_cores_are_no_measure_for_fewer() -> None:
+    runs = (run(1, 30.0, start=0.0), run(4, 5.0))
+    assert forecast(runs, 1000, 3).seconds == pytest.approx(1.0 + 30.0 / 3)
+    assert forecast(runs[1:], 1000, 1).seconds == pytest.approx(5.0 + 1.0 + 20.0), "there is no other"
