@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from spectral_zarr.errors import ResumeRefused, StagingBusy, TargetExists
+from spectral_zarr.errors import EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.fsops import (
     create_durable,
@@ -128,7 +128,15 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     held = replace(wanted, claiming=True)
     if previous is not None:
         held = replace(held, request=previous.request, state=previous.state, attempt=previous.attempt + 1)
-    if not create_durable(paths.claim(held.attempt), to_json(held)):
+    file = paths.claim(held.attempt)
+    try:
+        made = create_durable(file, to_json(held))
+    except EnvironmentFault:
+        # Whoever has won removes the partial files of those that lose.
+        if not file.exists():
+            raise
+        made = read_record(file, Claim) == held
+    if not made:
         raise StagingBusy("another process has just taken this build", path=str(paths.tmp))
     return held
 
@@ -163,7 +171,7 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
         _refuse_other(paths, held, wanted)
     elif paths.tmp.is_symlink() or (paths.tmp.exists() and any(paths.tmp.iterdir())):
         raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
-    elif held.state == "published":
+    else:
         _put_records_aside(paths)
     for path in (paths.tmp, paths.receipts, paths.build, paths.target):
         remove_leftovers(path)
@@ -193,12 +201,13 @@ def _put_records_aside(paths: BuildPaths) -> None:
     kept = paths.old_build / paths.plan.name
     if paths.plan.exists() and kept.exists():
         remove_aside(paths.old_build)
-    make_directory(paths.old_build)
+    moved = [path for path in paths.build.iterdir() if path != paths.claims]
+    if moved:
+        make_directory(paths.old_build)
     # The plan goes last, so that a second attempt knows that the first one has not come to its end.
-    for path in sorted(paths.build.iterdir(), key=lambda path: path == paths.plan):
-        if path != paths.claims:
-            with translated(path):
-                calls().rename(str(path), str(paths.old_build / path.name))
+    for path in sorted(moved, key=lambda path: path == paths.plan):
+        with translated(path):
+            calls().rename(str(path), str(paths.old_build / path.name))
     if not os.path.lexists(paths.target):
         remove_aside(paths.old_build)
 

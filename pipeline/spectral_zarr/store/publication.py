@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -150,5 +151,5 @@ def retire_old(paths: BuildPaths) -> None:
 def remove_partial_files(root: Path) -> None:
     """Remove what a killed writer was writing."""
     for partial in root.rglob(f"*{PARTIAL}"):
-        with translated(partial):
+        with translated(partial), suppress(FileNotFoundError):
             calls().unlink(str(partial))
