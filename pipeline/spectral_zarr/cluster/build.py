@@ -163,7 +163,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     else:
         batches = make_batches(files, request.config.build)
         with _released(paths, claim, executor, journal):
-            exchange = request.replace and can_exchange(paths.target.parent)
+            exchange = request.replace and can_exchange(paths.target)
             receipts = _stage(paths, batches, request, executor, observer, journal)
             planner = gather_staged(paths, receipts, batches, request.config)
             rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)

@@ -155,7 +155,7 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
     settled = settle(paths)
     if settled:
         retire_old(paths)
-        remove_partial_files(paths.build)
+        _clear_remains(paths)
         held = replace(held, state="published")
         record(paths, held)
         if resume and not differences(held.request, wanted.request):
@@ -173,9 +173,7 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
         raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
     else:
         _put_records_aside(paths)
-    for path in (paths.tmp, paths.receipts, paths.build, paths.target):
-        remove_leftovers(path)
-    remove_partial_files(paths.build)
+    _clear_remains(paths)
     if not paths.tmp.exists():
         # Receipts of a store that was deleted prove nothing; with them, an empty one would pass for filled.
         remove_aside(paths.receipts)
@@ -184,6 +182,13 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
     sync_directory(paths.build)
     sync_directory(paths.target.parent)
     return replace(wanted, attempt=held.attempt, state="building", claiming=False)
+
+
+def _clear_remains(paths: BuildPaths) -> None:
+    """Remove what killed writers and removals left."""
+    for path in (paths.tmp, paths.receipts, paths.staged, paths.build, paths.target):
+        remove_leftovers(path)
+    remove_partial_files(paths.build)
 
 
 def _refuse_other(paths: BuildPaths, held: Claim, wanted: Claim) -> None:
@@ -200,16 +205,20 @@ def _put_records_aside(paths: BuildPaths) -> None:
     """Keep the records of a store that stays until it is replaced; those of one that is gone are removed."""
     kept = paths.old_build / paths.plan.name
     if paths.plan.exists() and kept.exists():
-        remove_aside(paths.old_build)
+        remove_aside(paths.old_build, paths.target)
     moved = [path for path in paths.build.iterdir() if path != paths.claims]
     if moved:
         make_directory(paths.old_build)
     # The plan goes last, so that a second attempt knows that the first one has not come to its end.
     for path in sorted(moved, key=lambda path: path == paths.plan):
+        if (paths.old_build / path.name).is_dir():
+            # The first attempt had come to making the directories of the new build.
+            remove_aside(path)
+            continue
         with translated(path):
             calls().rename(str(path), str(paths.old_build / path.name))
     if not os.path.lexists(paths.target):
-        remove_aside(paths.old_build)
+        remove_aside(paths.old_build, paths.target)
 
 
 def owner_lives(claim: Claim) -> bool:

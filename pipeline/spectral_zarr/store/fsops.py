@@ -251,11 +251,10 @@ def rename_new(source: Path, target: Path) -> None:
             raise
 
 
-def can_exchange(directory: Path) -> bool:
-    """Whether two directories in `directory` can exchange their names in one step, found by doing it."""
-    name = f"{_TRASH}{uuid.uuid4().hex[:8]}"
-    one, other = (directory / f"{name}-{side}" for side in "ab")
-    with translated(directory):
+def can_exchange(target: Path) -> bool:
+    """Whether two directories beside `target` can exchange their names in one step, found by doing it."""
+    one, other = _trash(target), _trash(target)
+    with translated(target.parent):
         try:
             for path in (one, other):
                 calls().mkdir(str(path))
@@ -270,9 +269,16 @@ def can_exchange(directory: Path) -> bool:
     return True
 
 
-def remove_aside(path: Path) -> None:
-    """Remove a directory tree after renaming it, so that no writer finds it and a half-removed tree has no meaning."""
-    aside = path.with_name(f"{path.name}{_TRASH}{uuid.uuid4().hex[:8]}")
+def _trash(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_TRASH}{uuid.uuid4().hex[:8]}")
+
+
+def remove_aside(path: Path, beside: Path | None = None) -> None:
+    """Remove a directory tree after renaming it, so that no writer finds it and a half-removed tree has no meaning.
+
+    What a killed removal leaves is removed by `remove_leftovers` of `beside`, by default of `path`.
+    """
+    aside = _trash(beside or path)
     with translated(path):
         try:
             calls().rename(str(path), str(aside))

@@ -141,8 +141,8 @@ def retire_old(paths: BuildPaths) -> None:
         reached(Step.OLD_MOVED)
     # A removal that was interrupted has taken the root documents, and with them the identity.
     if os.path.lexists(aside):
-        remove_aside(aside)
-    remove_aside(paths.old_build)
+        remove_aside(aside, paths.target)
+    remove_aside(paths.old_build, paths.target)
     reached(Step.OLD_REMOVED)
     with translated(paths.intent):
         calls().unlink(str(paths.intent))
