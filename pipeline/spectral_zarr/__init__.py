@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from spectral_zarr.config import Config, Tolerance, load_config
     from spectral_zarr.errors import SpectralZarrError
+    from spectral_zarr.store.pinned import open_store
 
 __all__ = [
     "Config",
@@ -31,12 +32,19 @@ __all__ = [
     "ingest",
     "load_config",
     "open_executor",
+    "open_store",
     "preview",
     "read_status",
     "validate",
 ]
 
-_HOMES = {"Config": "config", "Tolerance": "config", "load_config": "config", "SpectralZarrError": "errors"}
+_HOMES = {
+    "Config": "config",
+    "SpectralZarrError": "errors",
+    "Tolerance": "config",
+    "load_config": "config",
+    "open_store": "store.pinned",
+}
 
 
 def __getattr__(name: str) -> object:

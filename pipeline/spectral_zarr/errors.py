@@ -231,6 +231,12 @@ class StagingBusy(SpectralZarrError):
     exit_code = 5
 
 
+class ResumeRefused(StagingBusy):
+    """The interrupted build was made from something else, so that continuing it would mix two data sets."""
+
+    code = "resume-refused"
+
+
 class EnvironmentFault(SpectralZarrError):
     """The machine failed the build: disk, memory, permissions or cluster."""
 
@@ -248,6 +254,18 @@ class DamagedBuild(EnvironmentFault):
     """A staged file, receipt or plan is not what its proof says."""
 
     code = "damaged-build"
+
+
+class PublishUncertain(EnvironmentFault):
+    """The file system reported success and the published store is not there."""
+
+    code = "publish-uncertain"
+
+
+class StoreChanged(EnvironmentFault):
+    """A store that is being read was removed or replaced, and what is left of it is incomplete."""
+
+    code = "store-changed"
 
 
 class ClusterLost(EnvironmentFault):

@@ -15,6 +15,7 @@ from spectral_zarr import errors
 from spectral_zarr.cli import main
 from spectral_zarr.cli.failures import report
 from spectral_zarr.testing import write_samples
+from spectral_zarr.testing.faults import CallFault, faulty
 from tests.cli.conftest import Run
 
 PROGRAM = [sys.executable, "-c", "from spectral_zarr.cli import main; main()"]
@@ -72,12 +73,9 @@ class TestReport:
         assert "Traceback (most recent call last)" in shown
         assert "\x1b" not in shown
 
-    def test_a_directory_that_cannot_be_written(self, run: Run, spectra: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(*_: object, **__: object) -> None:
-            raise PermissionError(errno.EACCES, "Permission denied", "out.zarr.tmp")
-
-        monkeypatch.setattr("pathlib.Path.mkdir", refuse)
-        result = run("ingest", spectra, "out.zarr", "--cluster", "serial")
+    def test_a_directory_that_cannot_be_written(self, run: Run, spectra: Path) -> None:
+        with faulty(CallFault(at=1, error=errno.EACCES, only=("mkdir",))):
+            result = run("ingest", spectra, "out.zarr", "--cluster", "serial")
         assert result.code == 6
         assert "Permission denied" in result.error
 

@@ -10,6 +10,10 @@ import pytest
 from spectral_zarr import Config, IngestRequest, Outcome, SerialExecutor, Tolerance, ingest
 from spectral_zarr.testing import write_samples
 
+from .matrix import _epoch, scene
+
+__all__ = ["_epoch", "scene"]
+
 Build = Callable[..., Outcome]
 
 

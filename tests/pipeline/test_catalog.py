@@ -19,7 +19,7 @@ from astropy.table import Table
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
 from spectral_zarr.cluster import preview
 from spectral_zarr.config import CatalogOptions, Config
-from spectral_zarr.errors import BadCatalog, DamagedBuild
+from spectral_zarr.errors import BadCatalog, ResumeRefused
 from spectral_zarr.readers.catalog import read_catalog
 from spectral_zarr.testing import write_samples
 
@@ -201,7 +201,7 @@ def test_an_interrupted_build_refuses_another_catalogue(
         with pytest.raises(KeyboardInterrupt):
             _keyboard(request)
     pa.parquet.write_table(pa.table({"source_id": ids(0), "teff": [6000.0]}), path)
-    with pytest.raises(DamagedBuild, match="another plan"):
+    with pytest.raises(ResumeRefused, match=r"another plan \(catalog\)"):
         ingest(replace(request, resume=True), SerialExecutor())
     pa.parquet.write_table(pa.table({"source_id": ids(0), "teff": [5000.0]}), path)
     ingest(replace(request, resume=True), SerialExecutor())

@@ -42,7 +42,7 @@ print(json.dumps({
 }))
 """
 CALL = re.compile(r"^\d+ +(\w+)\((?:[^<\"]*<([^>]*)>)?.*\) += (-?\d+)(?:<([^>]*)>)?")
-UNIQUE = re.compile(r"\.[0-9a-f]{32}\.partial$")
+UNIQUE = re.compile(r"(\.[0-9a-f]{32}\.partial)+$")
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,16 @@ class TestSystemCalls:
             expected.update(staged / f"{batch:06d}.{end}" for end in ("pixels.arrow", "columns.arrow", "receipt.json"))
         for block in range(N_BLOCKS):
             expected[receipts / f"block-{block:06d}.json"] += 1
-        expected.update({staged: N_BATCHES, receipts: N_BLOCKS, traced.build: 1, traced.build / "claim.json": 2})
+        claims = traced.build / "claims"
+        # Names in the build directory: when it is claimed, when the plan is frozen, when the store is to be published.
+        expected.update({staged: N_BATCHES, receipts: N_BLOCKS + 1, traced.build: 3})
+        # Held exclusively, then building, then published.
+        expected.update({claims: 3, claims / "000001.json": 3})
         expected[receipts / "columns.json"] += 1
-        expected.update(traced.build / name for name in ("plan.json", "report.json", "publish-intent.json"))
+        expected[traced.making / "index.parquet"] += 1
+        expected.update(
+            traced.build / name for name in ("plan.json", "rejections.parquet", "report.json", "publish-intent.json")
+        )
         assert synced == expected
         assert traced.count("fsync", traced.target.parent)[traced.target.parent] == 1
         assert not traced.count("fdatasync", traced.target.parent)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,12 +16,16 @@ from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
 from spectral_zarr.cluster import build as driver
 from spectral_zarr.errors import ContractViolation, DiskFull, Interrupted, StagingBusy
 from spectral_zarr.model import ChunkReceipt
-from spectral_zarr.store import fsops
-from spectral_zarr.store.claim import abort_build
+from spectral_zarr.store.claim import abort_build, own_claim
 from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import differing_files, write_samples
 
 from .conftest import Build
+
+
+def abort(target: Path) -> bool:
+    return abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
 
 
 class TestDiskFull:
@@ -51,69 +53,6 @@ class TestDiskFull:
         build(files, small_disk / "x.zarr", resume=True)
         build(files, tmp_path / "undisturbed.zarr")
         assert differing_files(small_disk / "x.zarr", tmp_path / "undisturbed.zarr") == []
-
-    def test_every_write_that_fails_is_coded_and_the_next_run_converges(
-        self, sdss_files: Path, tmp_path: Path, build: Build, fixed_clock: None, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        build(sdss_files, tmp_path / "undisturbed.zarr")
-        real, failing, failures = fsops.os.fsync, 0, 0
-
-        def fsync(descriptor: int) -> None:
-            nonlocal calls
-            calls += 1
-            if calls == failing:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            real(descriptor)
-
-        monkeypatch.setattr(fsops.os, "fsync", fsync)
-        while True:
-            calls, failing = 0, failing + 9
-            target = tmp_path / f"x{failing}.zarr"
-            try:
-                build(sdss_files, target)
-            except DiskFull:
-                failures += 1
-                published = target.exists()
-                failing, known = 0, failing
-                if not published:
-                    build(sdss_files, target, resume=True)
-                failing = known
-                assert differing_files(target, tmp_path / "undisturbed.zarr") == []
-            else:
-                break
-        assert failures > 10
-
-
-class TestKilled:
-    PROGRAM = """
-import os, signal, sys
-from spectral_zarr import IngestRequest, SerialExecutor, ingest
-from spectral_zarr.cluster import build
-step = getattr(build, sys.argv[3])
-def dies(*arguments, **named):
-    if sys.argv[4] == "after":
-        step(*arguments, **named)
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(build, sys.argv[3], dies)
-ingest(IngestRequest((sys.argv[1],), sys.argv[2]), SerialExecutor())
-"""
-
-    @pytest.mark.parametrize("when", ["before", "after"])
-    @pytest.mark.parametrize(
-        "step",
-        ["stage_batch", "gather_staged", "create_store", "fill_block", "write_columns", "check", "publish"],
-    )
-    def test_kill_9_of_the_driver_and_the_same_command_give_the_same_bytes(
-        self, step: str, when: str, sdss_files: Path, tmp_path: Path, build: Build, fixed_clock: None
-    ) -> None:
-        target = tmp_path / "x.zarr"
-        command = [sys.executable, "-c", self.PROGRAM, str(sdss_files), str(target), step, when]
-        assert subprocess.run(command, capture_output=True, timeout=120).returncode == -9
-        build(sdss_files, tmp_path / "undisturbed.zarr")
-        if (step, when) != ("publish", "after"):
-            assert not target.exists()
-            build(sdss_files, target, resume=True)
-        assert differing_files(target, tmp_path / "undisturbed.zarr") == []
 
 
 class TestDamage:
@@ -150,7 +89,8 @@ class TestOwners:
     def test_a_build_of_a_living_process_is_left_alone(self, sdss_files: Path, tmp_path: Path, build: Build) -> None:
         program = (
             "import sys, time; from spectral_zarr.store.claim import *; from spectral_zarr.store.paths import *;"
-            "take_claim(BuildPaths.of(sys.argv[1]), own_claim('r', 'v'), resume=False);"
+            "from spectral_zarr.store.request import *;"
+            "take_claim(BuildPaths.of(sys.argv[1]), own_claim(request_facts((), None, 'v')), resume=False);"
             "print('claimed', flush=True); sys.stdin.read()"
         )
         owner = subprocess.Popen(
@@ -163,11 +103,11 @@ class TestOwners:
                 with pytest.raises(StagingBusy, match=f"process {owner.pid}"):
                     build(sdss_files, tmp_path / "x.zarr", resume=resume)
             with pytest.raises(StagingBusy, match="stop it first"):
-                abort_build(BuildPaths.of(tmp_path / "x.zarr"))
+                abort(tmp_path / "x.zarr")
         finally:
             owner.communicate()
         assert not psutil.pid_exists(owner.pid)
-        assert abort_build(BuildPaths.of(tmp_path / "x.zarr"))
+        assert abort(tmp_path / "x.zarr")
         assert build(sdss_files, tmp_path / "x.zarr").plan.n_spec == 12
 
     def test_a_resumed_build_with_other_options_is_refused(
@@ -182,7 +122,7 @@ class TestOwners:
         assert caught.value.exit_code == 75
         monkeypatch.undo()
         min(sdss_files.iterdir()).unlink()
-        with pytest.raises(StagingBusy, match="other sources"):
+        with pytest.raises(StagingBusy, match=r"sources: 12 files of .* before, 11 files of .* now"):
             build(sdss_files, tmp_path / "x.zarr", resume=True)
 
 

@@ -14,8 +14,9 @@ from spectral_zarr import IngestRequest, SerialExecutor, ingest
 from spectral_zarr.cluster import build as driver
 from spectral_zarr.errors import ContractViolation
 from spectral_zarr.model import ChunkReceipt
-from spectral_zarr.store.claim import abort_build
+from spectral_zarr.store.claim import abort_build, own_claim
 from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import differing_files, write_samples
 
 from .faults import FLUX, OBJECT, chunk_of
@@ -76,6 +77,7 @@ import os, shutil, signal, sys
 from pathlib import Path
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
 from spectral_zarr.cluster import build
+from spectral_zarr.store.calls import FileCalls, replaced
 from spectral_zarr.store.paths import BuildPaths
 
 real, remove = build.write_columns, shutil.rmtree
@@ -92,8 +94,9 @@ def removes_a_part_and_dies(path, *rest, **named):
         os.kill(os.getpid(), signal.SIGKILL)
     remove(path, *rest, **named)
 
-build.write_columns, shutil.rmtree = write_and_damage, removes_a_part_and_dies
-ingest(IngestRequest((sys.argv[1],), sys.argv[2]), SerialExecutor())
+build.write_columns = write_and_damage
+with replaced(FileCalls(rmtree=removes_a_part_and_dies)):
+    ingest(IngestRequest((sys.argv[1],), sys.argv[2]), SerialExecutor())
 """
 
 
@@ -118,5 +121,5 @@ def test_giving_up_removes_what_a_killed_deletion_left(files: Path, tmp_path: Pa
     target = tmp_path / "x.zarr"
     command = [sys.executable, "-c", PROGRAM, str(files), str(target), "half"]
     assert subprocess.run(command, capture_output=True, timeout=120).returncode == -9
-    assert abort_build(BuildPaths.of(target))
+    assert abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
     assert remains(target) == []

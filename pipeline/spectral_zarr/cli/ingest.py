@@ -47,6 +47,9 @@ def ingest(
         ),
     ] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted ingest.")] = False,
+    replace_store: Annotated[
+        bool, typer.Option("--replace", help="Put the new store in the place of an existing one, when it is complete.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")] = 0,
     zarr_format: Annotated[
         int | None, typer.Option(min=2, max=3, metavar="2|3", help="Zarr format; 3, or what the configuration says.")
@@ -70,6 +73,7 @@ def ingest(
         config=_with_catalog(_with_format(load_config(config), zarr_format), catalog, catalog_key),
         tolerance=Tolerance.parse(max_rejected),
         resume=resume,
+        replace=replace_store,
         limit=limit,
     )
     if dry_run:

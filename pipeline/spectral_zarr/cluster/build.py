@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -15,14 +14,15 @@ from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.journal import Journal
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.provenance import library_versions, package_commit, package_version, pipeline_name, timestamp
+from spectral_zarr.cluster.signals import signals_wait
 from spectral_zarr.config import Config, Tolerance
 from spectral_zarr.contract.findings import Finding, Severity
 from spectral_zarr.contract.rules import RULES
 from spectral_zarr.errors import (
     ContractViolation,
-    DamagedBuild,
     Interrupted,
     NothingAccepted,
+    ResumeRefused,
     SpectralZarrError,
     TooManyRejections,
     UsageError,
@@ -31,16 +31,19 @@ from spectral_zarr.model import Batch, BlockTask, BuildPlan, ChunkReceipt, Rejec
 from spectral_zarr.plan import Planner
 from spectral_zarr.store.arrays import array_specs, root_attributes
 from spectral_zarr.store.audit import read_structure
-from spectral_zarr.store.claim import Claim, clear_staging, own_claim, take_claim
-from spectral_zarr.store.columns import write_rejections
+from spectral_zarr.store.calls import Step, reached
+from spectral_zarr.store.claim import Claim, clear_staging, own_claim, record, release, take_claim
+from spectral_zarr.store.columns import read_rejections, write_rejections
 from spectral_zarr.store.create import create_store
-from spectral_zarr.store.fsops import remove_aside, tree_size
+from spectral_zarr.store.fsops import can_exchange, remove_aside, sync_directory, sync_tree, tree_size
 from spectral_zarr.store.paths import BuildPaths
-from spectral_zarr.store.records import digest, freeze_plan, read_record, to_json, write_json, write_record
+from spectral_zarr.store.publication import publish, remove_partial_files, retire_old
+from spectral_zarr.store.records import freeze_plan, read_record, to_json, write_json, write_record
+from spectral_zarr.store.request import request_facts
 from spectral_zarr.store.staging import write_columns as write_staged
 from spectral_zarr.tasks.catalog import plan_catalog
 from spectral_zarr.tasks.fill import fill_block
-from spectral_zarr.tasks.finalise import make_durable, publish, write_columns
+from spectral_zarr.tasks.finalise import write_columns
 from spectral_zarr.tasks.placement import batches_of
 from spectral_zarr.tasks.planning import gather_staged, gather_surveyed, staged_tables, surveyed_tables
 from spectral_zarr.tasks.sources import make_batches, scan_sources
@@ -61,6 +64,8 @@ class IngestRequest:
         Rejections that are accepted.
     resume : bool
         Whether to take an interrupted build over.
+    replace : bool
+        Whether a store at the target is replaced; until then it stays as it is.
     limit : int
         Only the first files, 0 for all.
     """
@@ -70,6 +75,7 @@ class IngestRequest:
     config: Config = field(default_factory=Config)
     tolerance: Tolerance = field(default_factory=Tolerance)
     resume: bool = False
+    replace: bool = False
     limit: int = 0
 
 
@@ -145,29 +151,44 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     observer = observer or SilentObserver()
     paths = BuildPaths.of(request.target)
     files = _sources(request)
-    names = [(one.name, one.size) for file in files for one in (file, *file.companions)]
-    claim = own_claim(digest((names, request.config)), package_version())
-    take_claim(paths, claim, resume=request.resume)
+    wanted = own_claim(request_facts(files, request.config, package_version()))
+    claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
     journal = Journal(paths.log)
-    batches = make_batches(files, request.config.build)
-    with _released(paths, claim, executor, journal):
-        receipts = _stage(paths, batches, request, executor, observer, journal)
-        planner = gather_staged(paths, receipts, batches, request.config)
-        rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
-        _tolerate(paths, planner.n_spec, rejections, request)
-        plan = _plan(paths, planner, batches, rejections, request, journal)
-        attributes = root_attributes(plan, pipeline_name(), library_versions())
-        documents = create_store(paths.tmp, array_specs(plan), attributes, plan.zarr_format)
-        _fill(paths, plan, documents, executor, observer, journal)
-        warnings = _validate(paths, plan, executor, observer)
-        executor.close()
-        make_durable(str(paths.target), plan)
-        with _signals_wait():
-            publish(str(paths.target), plan)
-            write_record(paths.claim, replace(claim, state="published"))
-        clear_staging(paths)
+    journal.write(Step.CLAIMED, attempt=claim.attempt, owner=claim.owner)
+    if claim.state == "published":
+        # The interrupted build had ended with its rename.
+        record(paths, claim)
+        plan, rejections, warnings = read_record(paths.plan, BuildPlan), read_rejections(paths.rejections), 0
+        _tidy(paths, journal)
+    else:
+        batches = make_batches(files, request.config.build)
+        with _released(paths, claim, executor, journal):
+            exchange = request.replace and can_exchange(paths.target)
+            receipts = _stage(paths, batches, request, executor, observer, journal)
+            planner = gather_staged(paths, receipts, batches, request.config)
+            rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
+            _tolerate(paths, planner.n_spec, rejections, request)
+            plan = _plan(paths, planner, batches, rejections, request, journal)
+            attributes = root_attributes(plan, pipeline_name(), library_versions())
+            documents = create_store(paths.tmp, array_specs(plan), attributes, plan.zarr_format)
+            reached(Step.INITIALISED)
+            _fill(paths, plan, documents, executor, observer, journal)
+            remove_partial_files(paths.tmp)
+            warnings = _validate(paths, plan, executor, observer)
+            reached(Step.VALIDATED)
+            executor.close()
+            reached(Step.QUIESCED)
+            sync_tree(paths.tmp)
+            reached(Step.TREE_SYNCED)
+            with signals_wait() as done:
+                publish(paths, plan.sha256, replace=request.replace, exchange=exchange)
+                record(paths, replace(claim, state="published"))
+                reached(Step.RECORDED)
+                _tidy(paths, journal)
+                done()
     store_files, store_bytes = tree_size(paths.target)
-    journal.write("published", rows=plan.n_spec, files=store_files, bytes=store_bytes)
+    journal.write(Step.PUBLISHED, rows=plan.n_spec, files=store_files, bytes=store_bytes)
+    reached(Step.PUBLISHED)
     return Outcome(
         target=str(paths.target),
         plan=plan,
@@ -178,6 +199,15 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         store_files=store_files,
         seconds=time.monotonic() - began,
     )
+
+
+def _tidy(paths: BuildPaths, journal: Journal) -> None:
+    try:
+        retire_old(paths)
+        clear_staging(paths)
+    except SpectralZarrError as error:
+        # The store is published; what could not be removed goes with the next build of this name.
+        journal.write("left-behind", reason=str(error))
 
 
 def _sources(request: IngestRequest) -> tuple[SourceFile, ...]:
@@ -215,17 +245,6 @@ def _shown(rejections: tuple[Rejection, ...]) -> str:
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
-    # Between the rename and its record, an interruption would be reported although the store is there.
-    signals = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def _released(paths: BuildPaths, claim: Claim, executor: Executor, journal: Journal) -> Iterator[None]:
     try:
         yield
@@ -235,7 +254,8 @@ def _released(paths: BuildPaths, claim: Claim, executor: Executor, journal: Jour
         code = error.code if isinstance(error, SpectralZarrError) else type(error).__name__
         journal.write("stopped", code=code, reason=str(error))
         try:
-            write_record(paths.claim, replace(claim, state="stopped"))
+            # What is at the target may be this build all the same; then the next start says so.
+            release(paths, claim)
         except SpectralZarrError:
             # The disk is full: the claim still says who built, and a dead owner is recognised by its process.
             journal.write("claim-not-released")
@@ -259,7 +279,8 @@ def _stage(
         receipts[receipt.batch] = receipt
         observer.advance(receipt.n_files)
         facts = {"files": receipt.n_files, "spectra": receipt.n_spectra, "rejected": len(receipt.rejections)}
-        journal.write("staged", batch=receipt.batch, of=len(batches), cpu_seconds=receipt.cpu_seconds, **facts)
+        reached(Step.STAGED)
+        journal.write(Step.STAGED, batch=receipt.batch, of=len(batches), cpu_seconds=receipt.cpu_seconds, **facts)
     observer.end()
     return [receipts[batch.index] for batch in batches]
 
@@ -288,11 +309,16 @@ def _plan(
     created_at = known.created_at if known is not None else timestamp()
     plan, kept = _finish(planner, batches, rejections, request, created_at, staged_tables(paths, planner))
     if known is not None and known.sha256 != plan.sha256:
-        raise DamagedBuild("the interrupted build had another plan; give it up with abort", path=str(paths.plan))
+        changed = [one.name for one in fields(plan) if getattr(plan, one.name) != getattr(known, one.name)]
+        shown = ", ".join(name for name in changed if name != "sha256") or "the plan on disk was edited"
+        message = f"the interrupted build had another plan ({shown}); give it up with abort"
+        raise ResumeRefused(message, path=str(paths.plan))
     if kept is not None:
         write_staged(paths.catalog, kept)
     write_record(paths.plan, plan)
-    journal.write("planned", rows=plan.n_spec, n_pix=plan.n_pix, blocks=plan.n_blocks, sha256=plan.sha256)
+    sync_directory(paths.build)
+    reached(Step.PLANNED)
+    journal.write(Step.PLANNED, rows=plan.n_spec, n_pix=plan.n_pix, blocks=plan.n_blocks, sha256=plan.sha256)
     return plan
 
 
@@ -312,9 +338,11 @@ def _fill(
     for receipt in executor.map(partial(fill_block, str(paths.target)), _block_tasks(plan)):
         observer.advance(len(plan.block_rows(receipt.block)))
         nbytes = sum(chunk.size for chunk in receipt.chunks)
-        journal.write("filled", block=receipt.block, of=plan.n_blocks, bytes=nbytes, cpu_seconds=receipt.cpu_seconds)
+        reached(Step.FILLED)
+        journal.write(Step.FILLED, block=receipt.block, of=plan.n_blocks, bytes=nbytes, cpu_seconds=receipt.cpu_seconds)
     observer.end()
     write_columns(str(paths.target), plan.sha256, documents)
+    reached(Step.FINALISED)
 
 
 def _validate(paths: BuildPaths, plan: BuildPlan, executor: Executor, observer: Observer) -> int:

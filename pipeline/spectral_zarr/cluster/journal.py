@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from spectral_zarr.store.fsops import append_line
 
 
 class Journal:
@@ -20,10 +21,6 @@ class Journal:
         """Append one event with its time."""
         line = msgspec.json.encode({"time": round(time.time(), 3), "event": event, **facts}) + b"\n"
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            try:
-                os.write(descriptor, line)
-            finally:
-                os.close(descriptor)
+            append_line(self._path, line)
         except OSError:
             return

@@ -10,7 +10,7 @@ import msgspec
 
 from spectral_zarr.errors import UsageError
 from spectral_zarr.model import BuildPlan
-from spectral_zarr.store.claim import Claim, owner_lives
+from spectral_zarr.store.claim import current_claim
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record
 
@@ -58,22 +58,22 @@ def read_status(target: str | Path) -> BuildStatus:
         When nothing was ever built there.
     """
     paths = BuildPaths.of(target)
-    if not paths.claim.exists():
+    claim = current_claim(paths)
+    if claim is None:
         if paths.target.exists():
             return BuildStatus(str(paths.target), "published", 0, 0, float("nan"), 0, False, "", "")
         raise UsageError("nothing is being built there and nothing was", path=str(target))
-    claim = read_record(paths.claim, Claim)
     events = _events(paths.log)
     staged = [event for event in events if event["event"] == "staged"]
     filled = [event for event in events if event["event"] == "filled"]
-    if paths.target.exists():
+    if claim.state == "published" or (paths.target.exists() and not paths.tmp.exists()):
         phase, tasks, total = "published", filled, len(filled)
     elif filled or paths.plan.exists():
         plan = read_record(paths.plan, BuildPlan)
         phase, tasks, total = ("fill" if len(filled) < plan.n_blocks else "finalise"), filled, plan.n_blocks
     else:
         phase, tasks, total = "stage", staged, int(staged[-1]["of"]) if staged else 0
-    alive = claim.state == "building" and owner_lives(claim)
+    alive = claim.active
     span = tasks[-1]["time"] - tasks[0]["time"] if len(tasks) > 1 else 0.0
     return BuildStatus(
         target=str(paths.target),
@@ -83,7 +83,7 @@ def read_status(target: str | Path) -> BuildStatus:
         rate=(len(tasks) - 1) / span if span > 0 else float("nan"),
         rejected=sum(int(event["rejected"]) for event in {event["batch"]: event for event in staged}.values()),
         alive=alive,
-        owner=f"process {claim.pid} on {claim.host}",
+        owner=claim.owner,
         last=_last(events),
     )
 

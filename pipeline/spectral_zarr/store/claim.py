@@ -1,19 +1,28 @@
-"""The claim on a target: who builds it and from what, and whether that owner still lives."""
+"""The claim on a target: who builds it and from what, whether that owner still lives, and who takes over."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
-import psutil
-
-from spectral_zarr.errors import StagingBusy, TargetExists
-from spectral_zarr.store.fsops import create_exclusive, remove_aside, remove_leftovers, sync_directory, translated
+from spectral_zarr.errors import EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
+from spectral_zarr.store.calls import Step, calls, reached
+from spectral_zarr.store.fsops import (
+    create_durable,
+    make_directory,
+    remove_aside,
+    remove_leftovers,
+    sync_directory,
+    translated,
+)
+from spectral_zarr.store.identity import is_store
 from spectral_zarr.store.paths import BuildPaths
-from spectral_zarr.store.records import read_record, write_record
+from spectral_zarr.store.publication import remove_partial_files, retire_old, settle
+from spectral_zarr.store.records import read_record, to_json, write_record
+from spectral_zarr.store.request import RequestFacts, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,95 +31,214 @@ class Claim:
 
     Attributes
     ----------
-    host, pid, started : str, int, float
+    host, pid, birth : str, int, str
         The driver: its host, its process and when that began, so that a reused pid is not taken for the owner.
-    request_sha256 : str
-        Digest of the sources and the configuration.
-    version : str
-        Version of the package.
-    state : {'building', 'stopped', 'published'}
+    request : RequestFacts
+        The sources, the configuration and the version.
+    state : {'new', 'building', 'stopped', 'published'}
         Last word of the owner.
+    claiming : bool
+        Whether the owner is still finding out what its predecessor left.
+    attempt : int
+        Counts the owners of the build directory.
     """
 
     host: str
     pid: int
-    started: float
-    request_sha256: str
-    version: str
-    state: Literal["building", "stopped", "published"] = "building"
+    birth: str
+    request: RequestFacts
+    state: Literal["new", "building", "stopped", "published"] = "new"
+    claiming: bool = False
+    attempt: int = 1
+
+    @property
+    def owner(self) -> str:
+        """The owner in words."""
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def active(self) -> bool:
+        """Whether the owner is at work."""
+        return (self.claiming or self.state == "building") and owner_lives(self)
 
 
-def own_claim(request_sha256: str, version: str) -> Claim:
+def own_claim(request: RequestFacts) -> Claim:
     """The claim of this process."""
-    process = psutil.Process()
-    return Claim(socket.gethostname(), process.pid, process.create_time(), request_sha256, version)
+    return Claim(socket.gethostname(), os.getpid(), _birth(os.getpid()), request)
 
 
-def take_claim(paths: BuildPaths, claim: Claim, *, resume: bool) -> None:
+def current_claim(paths: BuildPaths) -> Claim | None:
+    """The claim that counts, None when nothing was built."""
+    if not paths.claims.is_dir():
+        return None
+    attempts = [path for path in paths.claims.iterdir() if path.suffix == ".json"]
+    return read_record(max(attempts), Claim) if attempts else None
+
+
+def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: bool = False) -> Claim:
     """Claim the target, or take an interrupted build over.
+
+    Returns
+    -------
+    Claim
+        To be written again whenever its state changes. Its state is ``published`` when the interrupted build had
+        renamed its store already, so that nothing is left to do.
 
     Raises
     ------
     TargetExists
-        When the store exists.
+        When the store exists, or what is there is no store that could be replaced.
     StagingBusy
         When another build holds the target, or an interrupted one lies there and `resume` is not set or does not fit.
     """
-    if paths.target.exists() or paths.target.is_symlink():
-        message = "the store exists already; remove it, or choose another name"
+    if current_claim(paths) is None:
+        _refuse_target(paths, replacing=replacing)
+        if os.path.lexists(paths.tmp):
+            message = "it was not made by this tool, or its build directory is gone; remove it by hand"
+            raise StagingBusy(message, path=str(paths.tmp))
+    held = _acquire(paths, wanted)
+    try:
+        claim = _begin(paths, held, wanted, resume=resume, replacing=replacing)
+    except BaseException:
+        release(paths, held)
+        raise
+    record(paths, claim)
+    reached(Step.CLAIMED)
+    return claim
+
+
+def record(paths: BuildPaths, claim: Claim) -> None:
+    """Write the state of a claim that is held."""
+    write_record(paths.claim(claim.attempt), claim)
+    sync_directory(paths.claims)
+
+
+def release(paths: BuildPaths, claim: Claim) -> None:
+    """Let a claim go; a build that was under way has stopped."""
+    record(paths, replace(claim, claiming=False, state="stopped" if claim.state == "building" else claim.state))
+
+
+def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
+    """Become the owner of the build directory; of several processes that try, one succeeds."""
+    for directory in (paths.build, paths.claims):
+        make_directory(directory)
+    previous = current_claim(paths)
+    if previous is not None and previous.active:
+        raise StagingBusy(f"{previous.owner} is building this store; wait for it", path=str(paths.tmp))
+    held = replace(wanted, claiming=True)
+    if previous is not None:
+        held = replace(held, request=previous.request, state=previous.state, attempt=previous.attempt + 1)
+    file = paths.claim(held.attempt)
+    try:
+        made = create_durable(file, to_json(held))
+    except EnvironmentFault:
+        # Whoever has won removes the partial files of those that lose.
+        if not file.exists():
+            raise
+        made = read_record(file, Claim) == held
+    if not made:
+        raise StagingBusy("another process has just taken this build", path=str(paths.tmp))
+    return held
+
+
+def _refuse_target(paths: BuildPaths, *, replacing: bool) -> None:
+    if not os.path.lexists(paths.target):
+        return
+    if not replacing:
+        message = "the store exists already; replace it with --replace, or choose another name"
         raise TargetExists(message, path=str(paths.target))
-    interrupted = paths.claim.exists()
-    if interrupted:
-        previous = read_record(paths.claim, Claim)
-        if previous.state == "published" and not paths.tmp.exists():
-            remove_aside(paths.build)
-            interrupted = False
-        else:
-            _refuse_unfit(paths, previous, claim, resume=resume)
-    elif paths.tmp.exists():
-        message = "it was not made by this tool, or its build directory is gone; remove it by hand"
-        raise StagingBusy(message, path=str(paths.tmp))
+    if not is_store(paths.target):
+        raise TargetExists("it is no Zarr store; --replace does not touch anything else", path=str(paths.target))
+
+
+def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, replacing: bool) -> Claim:
+    settled = settle(paths)
+    if settled:
+        retire_old(paths)
+        _clear_remains(paths)
+        held = replace(held, state="published")
+        record(paths, held)
+        if resume and not differences(held.request, wanted.request):
+            return replace(held, claiming=False)
+    _refuse_target(paths, replacing=replacing)
+    started = held.state in ("building", "stopped")
+    if started:
+        if not resume:
+            message = (
+                f"an interrupted build by {held.owner} lies here; continue with --resume, or give it up with abort"
+            )
+            raise StagingBusy(message, path=str(paths.build))
+        _refuse_other(paths, held, wanted)
+    elif paths.tmp.is_symlink() or (paths.tmp.exists() and any(paths.tmp.iterdir())):
+        raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
+    else:
+        _put_records_aside(paths)
+    _clear_remains(paths)
     if not paths.tmp.exists():
-        if interrupted:
-            # Receipts of a store that was deleted prove nothing; with them, an empty one would pass for filled.
-            remove_aside(paths.receipts)
-        create_exclusive(paths.tmp)
-        for path in (paths.tmp, paths.receipts):
-            remove_leftovers(path)
-    with translated(paths.build):
-        for directory in (paths.build, paths.staged, paths.receipts):
-            directory.mkdir(exist_ok=True)
-    write_record(paths.claim, claim)
+        # Receipts of a store that was deleted prove nothing; with them, an empty one would pass for filled.
+        remove_aside(paths.receipts)
+    for directory in (paths.staged, paths.receipts, paths.tmp):
+        make_directory(directory)
     sync_directory(paths.build)
+    sync_directory(paths.target.parent)
+    return replace(wanted, attempt=held.attempt, state="building", claiming=False)
 
 
-def _refuse_unfit(paths: BuildPaths, previous: Claim, claim: Claim, *, resume: bool) -> None:
-    owner = f"process {previous.pid} on {previous.host}"
-    if previous.state == "building" and owner_lives(previous):
-        raise StagingBusy(f"{owner} is building this store; wait for it", path=str(paths.tmp))
-    if not resume:
-        message = f"an interrupted build by {owner} lies here; continue with --resume, or give it up with abort"
-        raise StagingBusy(message, path=str(paths.build))
-    # Before there is a plan, every staged batch proves its own sources, so files may still be added or left out.
-    planned_otherwise = paths.plan.exists() and previous.request_sha256 != claim.request_sha256
-    if planned_otherwise or previous.version != claim.version:
-        message = "the interrupted build had other sources, configuration or version; give it up with abort"
-        raise StagingBusy(message, path=str(paths.build))
+def _clear_remains(paths: BuildPaths) -> None:
+    """Remove what killed writers and removals left."""
+    for path in (paths.tmp, paths.receipts, paths.staged, paths.build, paths.target):
+        remove_leftovers(path)
+    remove_partial_files(paths.build)
+
+
+def _refuse_other(paths: BuildPaths, held: Claim, wanted: Claim) -> None:
+    found = differences(held.request, wanted.request)
+    if not paths.plan.exists():
+        # Before there is a plan, every staged batch proves its own sources, so files may still be added or left out.
+        found = [text for text in found if text.startswith("version")]
+    if found:
+        message = f"the interrupted build differs: {'; '.join(found)}. Give it up with abort, or run it as it was"
+        raise ResumeRefused(message, path=str(paths.build))
+
+
+def _put_records_aside(paths: BuildPaths) -> None:
+    """Keep the records of a store that stays until it is replaced; those of one that is gone are removed."""
+    kept = paths.old_build / paths.plan.name
+    if paths.plan.exists() and kept.exists():
+        remove_aside(paths.old_build, paths.target)
+    moved = [path for path in paths.build.iterdir() if path != paths.claims]
+    if moved:
+        make_directory(paths.old_build)
+    # The plan goes last, so that a second attempt knows that the first one has not come to its end.
+    for path in sorted(moved, key=lambda path: path == paths.plan):
+        if (paths.old_build / path.name).is_dir():
+            # The first attempt had come to making the directories of the new build.
+            remove_aside(path)
+            continue
+        with translated(path):
+            calls().rename(str(path), str(paths.old_build / path.name))
+    if not os.path.lexists(paths.target):
+        remove_aside(paths.old_build, paths.target)
 
 
 def owner_lives(claim: Claim) -> bool:
     """Whether the owner may still run; an owner on another host is presumed alive."""
     if claim.host != socket.gethostname():
         return True
+    return claim.pid != os.getpid() and _birth(claim.pid) == claim.birth
+
+
+def _birth(pid: int) -> str:
+    """When a process began, on a clock that nobody can set, '' when it has ended."""
     try:
-        process = psutil.Process(claim.pid)
-        same = abs(process.create_time() - claim.started) < 1.0
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE and claim.pid != os.getpid())
-    except psutil.Error:
-        return False
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+    return "" if status[0] in "ZX" else f"{boot}/{status[19]}"
 
 
-def abort_build(paths: BuildPaths) -> bool:
+def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
     """Give an interrupted build up: remove the store in the making and the build directory.
 
     Returns
@@ -123,23 +251,28 @@ def abort_build(paths: BuildPaths) -> bool:
     StagingBusy
         When its owner lives, or the directory was not made by this tool.
     """
-    if not paths.claim.exists():
-        if paths.tmp.exists():
+    previous = current_claim(paths)
+    if previous is None:
+        if os.path.lexists(paths.tmp):
             raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
         return False
-    claim = read_record(paths.claim, Claim)
-    if claim.state == "published" and not paths.tmp.exists():
+    if previous.active:
+        raise StagingBusy(f"{previous.owner} is building this store; stop it first", path=str(paths.tmp))
+    held = _acquire(paths, wanted)
+    published = settle(paths) or held.state == "published"
+    if published:
+        retire_old(paths)
+        release(paths, replace(held, state="published"))
         return False
-    if claim.state == "building" and owner_lives(claim):
-        message = f"process {claim.pid} on {claim.host} is building this store; stop it first"
-        raise StagingBusy(message, path=str(paths.tmp))
     for path in (paths.tmp, paths.build):
         remove_leftovers(path)
         remove_aside(path)
+    if paths.old_build.exists():
+        with translated(paths.old_build):
+            calls().rename(str(paths.old_build), str(paths.build))
     return True
 
 
 def clear_staging(paths: BuildPaths) -> None:
     """Remove the staged files of a published build; plan, receipts and rejections stay."""
-    with translated(paths.staged):
-        shutil.rmtree(paths.staged, ignore_errors=False)
+    remove_aside(paths.staged)

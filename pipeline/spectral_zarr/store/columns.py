@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
 from spectral_zarr.store.arrow import numbers, texts, to_numpy
 from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
 from spectral_zarr.store.create import ArraySpec
-from spectral_zarr.store.fsops import translated
+from spectral_zarr.store.fsops import Sink, open_durable, translated, write_stream_durable
 
 INDEX = "index.parquet"
 ROW_GROUP = 1_000_000
@@ -71,8 +73,9 @@ class IndexWriter:
     """
 
     def __init__(self, root: Path, params: tuple[str, ...]) -> None:
-        self._path = root / INDEX
         self._params = params
+        self._open = ExitStack()
+        self._sink = Sink(self._open.enter_context(open_durable(root / INDEX)))
         self._pending: list[pa.Table] = []
         self._rows = self._pending_rows = 0
         self._writer: pa.parquet.ParquetWriter | None = None
@@ -94,21 +97,32 @@ class IndexWriter:
         if self._pending_rows >= ROW_GROUP:
             self._flush()
 
-    def close(self) -> None:
-        """Write what is pending and the footer."""
-        self._flush()
-        if self._writer is not None:
-            with translated(self._path):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The file gets its name only when every piece and the footer are in it.
+        with self._open:
+            if error is not None:
+                raise error
+            self._flush()
+            if self._writer is not None:
                 self._writer.close()
+
+    @property
+    def receipt(self) -> ChunkReceipt:
+        """Size and CRC-32C of the whole file."""
+        return ChunkReceipt("", INDEX, self._sink.size, self._sink.crc32c)
 
     def _flush(self) -> None:
         if not self._pending:
             return
         table = pa.concat_tables(self._pending).combine_chunks()
-        with translated(self._path):
-            if self._writer is None:
-                self._writer = pa.parquet.ParquetWriter(self._path, table.schema, compression="zstd")
-            self._writer.write_table(table, row_group_size=ROW_GROUP)
+        if self._writer is None:
+            self._writer = pa.parquet.ParquetWriter(self._sink, table.schema, compression="zstd")
+        self._writer.write_table(table, row_group_size=ROW_GROUP)
         self._pending, self._pending_rows = [], 0
 
 
@@ -124,8 +138,14 @@ def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
             "reason": texts([r.reason for r in rows]),
         }
     )
+    write_stream_durable(path, lambda descriptor: pa.parquet.write_table(table, Sink(descriptor), compression="zstd"))
+
+
+def read_rejections(path: Path) -> tuple[Rejection, ...]:
+    """The rejections that `write_rejections` wrote."""
     with translated(path):
-        pa.parquet.write_table(table, path, compression="zstd")
+        rows = pa.parquet.read_table(path).to_pylist()
+    return tuple(Rejection(row["code"], row["source_file"], row["hdu"], row["row"], row["reason"]) for row in rows)
 
 
 def has_text(column: pa.ChunkedArray) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from spectral_zarr.contract.schema import CNAME, GROUPS, SHUFFLE
 from spectral_zarr.model import ChunkReceipt
 from spectral_zarr.store.chunks import receipt_of
-from spectral_zarr.store.fsops import translated
+from spectral_zarr.store.fsops import make_directories, write_plain
 
 if TYPE_CHECKING:
     from zarr.storage import MemoryStore
@@ -43,7 +43,7 @@ class ArraySpec:
 def create_store(
     root: Path, arrays: tuple[ArraySpec, ...], attributes: dict[str, Any], zarr_format: int
 ) -> tuple[ChunkReceipt, ...]:
-    """Write the metadata of all groups and arrays into an existing, empty directory.
+    """Write the metadata of all groups and arrays into an existing directory.
 
     Parameters
     ----------
@@ -77,13 +77,11 @@ def create_store(
     else:
         documents[".zmetadata"] = {"metadata": dict(sorted(documents.items())), "zarr_consolidated_format": 1}
     receipts = []
-    with translated(root):
-        for key, document in documents.items():
-            path = root / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            payload = json.dumps(document, indent=2, ensure_ascii=False).encode()
-            path.write_bytes(payload)
-            receipts.append(receipt_of("", key, payload))
+    for key, document in documents.items():
+        payload = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        make_directories((root / key).parent, root)
+        write_plain(root / key, payload)
+        receipts.append(receipt_of("", key, payload))
     return tuple(receipts)
 
 

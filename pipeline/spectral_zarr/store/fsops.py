@@ -1,21 +1,27 @@
-"""The file-system calls of the store: durable writes, exclusive creation, rename and removal."""
+"""The file-system operations of the store: durable writes, exclusive creation, rename, exchange and removal."""
 
 from __future__ import annotations
 
 import errno
 import glob
 import os
-import shutil
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from spectral_zarr.errors import DiskFull, EnvironmentFault, StagingBusy, TargetExists
+import google_crc32c
+
+from spectral_zarr.errors import DiskFull, EnvironmentFault, TargetExists
+from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.paths import PARTIAL
 
 _TRASH = ".trash-"
+ROOT_DOCUMENTS = ("zarr.json", ".zgroup", ".zattrs", ".zmetadata")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM, errno.EMLINK)
 
 
 @contextmanager
@@ -24,7 +30,7 @@ def translated(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = str(error.filename or path)
+        where = _named(str(error.filename or path))
         if error.errno in _NO_SPACE:
             message = "no space, quota or inodes left; free some and run the same command with --resume"
             raise DiskFull(message, path=where) from error
@@ -32,73 +38,192 @@ def translated(path: str | Path) -> Iterator[None]:
         raise EnvironmentFault(message, path=where) from error
 
 
+def _named(path: str) -> str:
+    """The name of a path that goes through a pinned directory."""
+    pin = re.match(r"/proc/self/fd/\d+", path)
+    try:
+        return path if pin is None else str(Path(pin[0]).readlink()) + path[pin.end() :]
+    except OSError:
+        return path
+
+
+def write_all(descriptor: int, payload: bytes | memoryview) -> None:
+    """Write everything, however little each call takes."""
+    view = memoryview(payload).cast("B")
+    while view:
+        view = view[calls().write(descriptor, view) :]
+
+
+class Sink:
+    """A file-like sink that counts and checksums what passes through it.
+
+    Parameters
+    ----------
+    descriptor : int
+        Open file descriptor, which belongs to the caller.
+    """
+
+    closed = False
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.size = 0
+        self.crc32c = 0
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        view = memoryview(data).cast("B")
+        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
+        self.size += len(view)
+        write_all(self._descriptor, view)
+        return len(view)
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def close(self) -> None:
+        """The descriptor belongs to the caller."""
+
+
 def write_durable(path: Path, payload: bytes | memoryview) -> None:
     """Write a whole file so that after a crash it is absent, old or complete.
 
-    A unique partial file is written, synced and renamed over `path`. The directory is not synced.
+    A unique partial file is written, synced and renamed over `path`. The directory is not synced, and never made:
+    a writer that outlived its build must not bring a removed tree back.
     """
-    write_stream_durable(path, lambda descriptor: _write_all(descriptor, payload))
+    write_stream_durable(path, lambda descriptor: write_all(descriptor, payload))
 
 
 def write_stream_durable(path: Path, write: Callable[[int], None]) -> None:
     """Like `write_durable`, for content that `write` sends to a file descriptor."""
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    with open_durable(path) as descriptor:
+        write(descriptor)
+
+
+@contextmanager
+def open_durable(path: Path) -> Iterator[int]:
+    """Like `write_durable`, for content that the block sends to the descriptor it is given."""
+    partial = str(_partial(path))
     with translated(path):
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = calls().open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             try:
-                write(descriptor)
-                os.fsync(descriptor)
+                yield descriptor
+                reached(Step.FILE_WRITTEN)
+                calls().fsync(descriptor)
+                reached(Step.FILE_SYNCED)
             finally:
-                os.close(descriptor)
-            partial.replace(path)
+                calls().close(descriptor)
+            calls().rename(partial, str(path))
+            reached(Step.FILE_REPLACED)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            _unlink_quietly(partial)
             raise
 
 
-def _write_all(descriptor: int, payload: bytes | memoryview) -> None:
-    view = memoryview(payload)
-    while view:
-        view = view[os.write(descriptor, view) :]
+def create_durable(path: Path, payload: bytes) -> bool:
+    """Make a file with its whole content, unless it exists; among racing writers exactly one succeeds."""
+    partial = str(_partial(path))
+    with translated(path):
+        write_durable(Path(partial), payload)
+        made = True
+        try:
+            calls().link(partial, str(path))
+        except OSError:
+            if not path.exists():
+                raise
+            # The reply to a link that was made may be lost; then both names are the same file.
+            made = Path(partial).exists() and path.samefile(partial)
+        finally:
+            _unlink_quietly(partial)
+        sync_directory(path.parent)
+    return made
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+
+
+def _unlink_quietly(path: str) -> None:
+    # What cannot be removed is removed with all partial files before the store is published.
+    try:
+        calls().unlink(path)
+    except OSError:
+        return
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a log in one write, so that two writers do not mix their lines."""
+    descriptor = calls().open(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        calls().write(descriptor, line)
+    finally:
+        calls().close(descriptor)
+
+
+def write_plain(path: Path, payload: bytes) -> None:
+    """Write a file that `sync_tree` makes durable later."""
+    with translated(path):
+        descriptor = calls().open(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            write_all(descriptor, payload)
+        finally:
+            calls().close(descriptor)
+
+
+def make_directory(path: Path) -> bool:
+    """Make a directory; whether it is new."""
+    with translated(path):
+        try:
+            calls().mkdir(str(path))
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+            return False
+    return True
+
+
+def make_directories(path: Path, root: Path) -> None:
+    """Make a directory and its parents below `root`, which must exist."""
+    for parent in [*reversed(path.relative_to(root).parents), path.relative_to(root)]:
+        if parent != Path():
+            make_directory(root / parent)
 
 
 def sync_directory(path: Path) -> None:
     """Make the entries of a directory durable."""
-    with translated(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def sync_tree(root: Path) -> None:
     """Make every file and directory below `root` durable, leaves first."""
-    with translated(root):
-        for directory, _, files in os.walk(root, topdown=False):
-            for name in files:
-                descriptor = os.open(Path(directory) / name, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-            sync_directory(Path(directory))
+    for directory, _, files in os.walk(root, topdown=False):
+        for name in files:
+            _sync(Path(directory) / name, os.O_RDONLY | os.O_CLOEXEC)
+        sync_directory(Path(directory))
 
 
-def create_exclusive(path: Path) -> None:
-    """Create a directory, which elects exactly one winner among racing builds.
+def _sync(path: Path, flags: int) -> None:
+    with translated(path):
+        descriptor = calls().open(str(path), flags)
+        try:
+            calls().fsync(descriptor)
+        finally:
+            calls().close(descriptor)
 
-    Raises
-    ------
-    StagingBusy
-        When it exists.
+
+@contextmanager
+def pinned(path: Path) -> Iterator[Path]:
+    """A path to a directory that stays the same directory when its name is given to another one.
+
+    Whoever writes through it and outlived its build cannot write into the next build of the same name.
     """
     with translated(path):
-        try:
-            path.mkdir()
-        except FileExistsError:
-            raise StagingBusy("another build holds this target", path=str(path)) from None
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 def rename_new(source: Path, target: Path) -> None:
@@ -109,32 +234,72 @@ def rename_new(source: Path, target: Path) -> None:
     TargetExists
         When anything is at `target`.
     """
-    if target.exists() or target.is_symlink():
+    if os.path.lexists(target):
         raise TargetExists("something was put there meanwhile; move it away, then use --resume", path=str(target))
     with translated(target):
         try:
-            source.rename(target)
+            try:
+                calls().rename_new(str(source), str(target))
+            except OSError as error:
+                # A plain rename replaces an empty directory; where nothing better exists, the look above must do.
+                if error.errno not in _UNSUPPORTED:
+                    raise
+                calls().rename(str(source), str(target))
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise TargetExists("the target appeared during the build", path=str(target)) from error
             raise
 
 
-def remove_aside(path: Path) -> None:
-    """Remove a directory tree after renaming it, so that no writer finds it and a half-removed tree has no meaning."""
-    aside = path.with_name(f"{path.name}{_TRASH}{uuid.uuid4().hex[:8]}")
+def can_exchange(target: Path) -> bool:
+    """Whether two directories beside `target` can exchange their names in one step, found by doing it."""
+    one, other = _trash(target), _trash(target)
+    with translated(target.parent):
+        try:
+            for path in (one, other):
+                calls().mkdir(str(path))
+            calls().exchange(str(one), str(other))
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return False
+            raise
+        finally:
+            for path in (one, other):
+                calls().rmtree(str(path), ignore_errors=True)
+    return True
+
+
+def _trash(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_TRASH}{uuid.uuid4().hex[:8]}")
+
+
+def remove_aside(path: Path, beside: Path | None = None) -> None:
+    """Remove a directory tree after renaming it, so that no writer finds it and a half-removed tree has no meaning.
+
+    What a killed removal leaves is removed by `remove_leftovers` of `beside`, by default of `path`.
+    """
+    aside = _trash(beside or path)
     with translated(path):
         try:
-            path.rename(aside)
+            calls().rename(str(path), str(aside))
         except FileNotFoundError:
-            return
-        shutil.rmtree(aside)
+            if not aside.exists():
+                return
+        remove_tree(aside)
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a tree, its root documents first: who still reads from it finds out at the first chunk that is missing."""
+    for name in ROOT_DOCUMENTS:
+        if (root / name).exists():
+            calls().unlink(str(root / name))
+    calls().rmtree(str(root))
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove what `remove_aside` left of this path when it was killed."""
     for aside in path.parent.glob(f"{glob.escape(path.name)}{_TRASH}*"):
-        shutil.rmtree(aside, ignore_errors=True)
+        calls().rmtree(str(aside), ignore_errors=True)
 
 
 def free_bytes(path: Path) -> int:

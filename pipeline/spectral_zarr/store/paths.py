@@ -35,7 +35,7 @@ class BuildPaths:
 
     @property
     def tmp(self) -> Path:
-        """The store in the making; its existence is the claim on the target."""
+        """The store in the making."""
         return self.target.with_name(self.target.name + ".tmp")
 
     @property
@@ -54,14 +54,19 @@ class BuildPaths:
         return self.build / "receipts"
 
     @property
-    def claim(self) -> Path:
-        """Who builds, since when, and from what."""
-        return self.build / "claim.json"
+    def claims(self) -> Path:
+        """Who builds, since when, and from what: one claim for each attempt, of which the last one counts."""
+        return self.build / "claims"
 
     @property
-    def batches(self) -> Path:
-        """The source files, cut into batches."""
-        return self.build / "batches.arrow"
+    def intent(self) -> Path:
+        """What the publication that is under way does, so that the next start can finish or undo it."""
+        return self.build / "publish-intent.json"
+
+    @property
+    def old_build(self) -> Path:
+        """Records of the published store while another one is being built to replace it."""
+        return self.target.with_name(self.target.name + ".old-build")
 
     @property
     def plan(self) -> Path:
@@ -88,9 +93,9 @@ class BuildPaths:
         """One JSON line per finished task."""
         return self.build / "log.jsonl"
 
-    def stage_receipt(self, batch: int) -> Path:
-        """Proof of a staged batch."""
-        return self.staged / f"{batch:06d}.receipt.json"
+    def claim(self, attempt: int) -> Path:
+        """Claim of one attempt."""
+        return self.claims / f"{attempt:06d}.json"
 
     def block_receipt(self, block: int) -> Path:
         """Proof of a filled row block."""

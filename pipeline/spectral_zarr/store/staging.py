@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import StagedFile
 from spectral_zarr.store.arrow import lists
-from spectral_zarr.store.fsops import translated, write_stream_durable
+from spectral_zarr.store.fsops import Sink, translated, write_stream_durable
 
 FLUSH_BYTES = 16 << 20
 """Pixels that a stage task holds before it writes them."""
@@ -29,32 +28,6 @@ _PIXELS = pa.schema(
 Arrays = dict[str, NDArray[Any] | None]
 
 
-class _Checksummed:
-    """A file-like sink that counts and checksums what passes through it."""
-
-    closed = False
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.size = 0
-        self.crc32c = 0
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
-        self.size += len(view)
-        rest = view
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        return len(view)
-
-    def flush(self) -> None:
-        """Nothing is buffered here."""
-
-    def close(self) -> None:
-        """The descriptor belongs to the caller."""
-
-
 class PixelWriter:
     """Writes the pixel file of one batch in pieces of bounded size.
 
@@ -65,7 +38,7 @@ class PixelWriter:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self.sink = _Checksummed(descriptor)
+        self.sink = Sink(descriptor)
         self._writer = pa.ipc.new_file(self.sink, _PIXELS)
         self._pending: list[Arrays] = []
         self._pending_bytes = 0
@@ -95,10 +68,10 @@ class PixelWriter:
 
 def write_columns(path: Path, table: pa.Table) -> StagedFile:
     """Write the columns of one batch durably."""
-    sinks: list[_Checksummed] = []
+    sinks: list[Sink] = []
 
     def write(descriptor: int) -> None:
-        sinks.append(_Checksummed(descriptor))
+        sinks.append(Sink(descriptor))
         with pa.ipc.new_file(sinks[0], table.schema) as writer:
             writer.write_table(table)
 

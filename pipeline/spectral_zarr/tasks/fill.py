@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
 from spectral_zarr.contract.chunks import ChunkShape
+from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BlockReceipt, BlockTask, BuildPlan, ChunkReceipt
 from spectral_zarr.plan.layout import CUBE_COLUMNS, buffer_columns
 from spectral_zarr.store.arrays import cube_dtype
+from spectral_zarr.store.calls import Step, reached
+from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.chunks import chunk_key, elided, encode, write_chunk
-from spectral_zarr.store.fsops import sync_directory
+from spectral_zarr.store.fsops import pinned, sync_directory
+from spectral_zarr.store.identity import build_id
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record, write_record
 from spectral_zarr.store.staging import StagedPixels
@@ -34,17 +39,36 @@ def fill_block(target: str, task: BlockTask) -> BlockReceipt:
     Returns
     -------
     BlockReceipt
-        Size and CRC-32C of every chunk; also on disk, written last. A block with a receipt of the same plan is
-        not written again.
+        Size and CRC-32C of every chunk; also on disk, written last. A block whose receipt and
+        chunks are whole is not written again.
+
+    Raises
+    ------
+    DamagedBuild
+        When the store in the making is that of another build.
     """
     paths = BuildPaths.of(target)
-    proof = paths.block_receipt(task.block)
-    if proof.exists():
-        known = read_record(proof, BlockReceipt)
-        if known.plan_sha256 == task.plan_sha256:
-            return known
+    with pinned(paths.tmp) as root, pinned(paths.receipts) as receipts:
+        # Once pinned, both belong to this plan for good, whatever becomes of their names.
+        if build_id(root) != task.plan_sha256:
+            raise DamagedBuild("this block belongs to a build that was given up", path=target)
+        proof = receipts / paths.block_receipt(task.block).name
+        known = _known(proof, root, task)
+        return known if known is not None else _fill(paths, root, proof, task)
+
+
+def _known(proof: Path, root: Path, task: BlockTask) -> BlockReceipt | None:
+    if not proof.exists():
+        return None
+    known = read_record(proof, BlockReceipt)
+    written = [chunk for chunk in known.chunks if chunk.size]
+    whole = all(file_problem(root / chunk.array / chunk.key, chunk) is None for chunk in written)
+    return known if whole and known.plan_sha256 == task.plan_sha256 else None
+
+
+def _fill(paths: BuildPaths, root: Path, proof: Path, task: BlockTask) -> BlockReceipt:
     began = time.process_time()
-    plan = load_plan(target, task.plan_sha256)
+    plan = load_plan(str(paths.target), task.plan_sha256)
     rows = plan.block_rows(task.block)
     placed = list(place_rows(paths, plan, task.batches, rows))
     staged = {b.batch: StagedPixels(paths.staged / f"{b.batch:06d}.pixels.arrow") for b in task.batches}
@@ -56,15 +80,15 @@ def fill_block(target: str, task: BlockTask) -> BlockReceipt:
             if buffer.nbytes < shape[0] * shape[1] * dtype.itemsize:
                 buffer = np.empty(shape[0] * shape[1] * dtype.itemsize, np.uint8)
             view = buffer[: shape[0] * shape[1] * dtype.itemsize].view(dtype).reshape(shape)
-            chunks += _fill_array(paths, plan, array, view, task.block, rows, placed, staged)
+            chunks += _fill_array(root, plan, array, view, task.block, rows, placed, staged)
     finally:
         for pixels in staged.values():
             pixels.close()
     for array in plan.arrays:
-        sync_directory(paths.tmp / array)
+        sync_directory(root / array)
     receipt = BlockReceipt(task.block, plan.sha256, tuple(chunks), time.process_time() - began)
     write_record(proof, receipt)
-    sync_directory(paths.receipts)
+    sync_directory(proof.parent)
     return receipt
 
 
@@ -75,7 +99,7 @@ def _buffer_shape(plan: BuildPlan, array: str) -> tuple[tuple[int, int], np.dtyp
 
 
 def _fill_array(
-    paths: BuildPaths,
+    root: Path,
     plan: BuildPlan,
     array: str,
     buffer: NDArray[Any],
@@ -99,9 +123,10 @@ def _fill_array(
         for column in range(left // chunk.columns, -(-window.stop // chunk.columns)):
             key = chunk_key(plan.zarr_format, block, column)
             start = column * chunk.columns - left
+            reached(Step.BLOCK_BUFFERED)
             values = np.ascontiguousarray(buffer[:, start : start + chunk.columns])
             if filled and not _all_nan(values):
-                receipts.append(write_chunk(paths.tmp, array, key, encode(values, plan.clevel)))
+                receipts.append(write_chunk(root, array, key, encode(values, plan.clevel)))
             else:
                 receipts.append(elided(array, key))
     return receipts

@@ -1,4 +1,4 @@
-"""The finalise phase: the (N_spec,) arrays and the index, then the durable, atomic publication."""
+"""The finalise phase: the (N_spec,) arrays and the index, from the staged columns."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from spectral_zarr.contract import schema
-from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BlockReceipt, BuildPlan, ChunkReceipt
 from spectral_zarr.store.arrays import column_specs
 from spectral_zarr.store.arrow import numbers, texts
-from spectral_zarr.store.audit import open_group
-from spectral_zarr.store.chunks import receipt_of
-from spectral_zarr.store.columns import INDEX, IndexWriter, write_column_chunk, write_wavelength
-from spectral_zarr.store.fsops import rename_new, sync_directory, sync_tree
-from spectral_zarr.store.paths import PARTIAL, BuildPaths
+from spectral_zarr.store.calls import Step, reached
+from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
+from spectral_zarr.store.fsops import sync_directory
+from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import write_record
 from spectral_zarr.store.staging import StagedPixels, read_columns
 from spectral_zarr.tasks.catalog import joined, staged_column
@@ -51,16 +49,18 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     specs = column_specs(plan)
     sources = _staged_names(plan)
     receipts = list(documents)
-    index = IndexWriter(paths.tmp, plan.params)
-    for block, table in enumerate(_long_blocks(paths, plan)):
-        receipts += [write_column_chunk(paths.tmp, spec, block, table[sources[spec.path]]) for spec in specs]
-        index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
-    index.close()
-    receipts.append(receipt_of("", INDEX, (paths.tmp / INDEX).read_bytes()))
-    if plan.wavelength.kind != "ragged":
-        receipts.append(_write_grid(paths, plan))
+    with IndexWriter(paths.tmp, plan.params) as index:
+        for block, table in enumerate(_long_blocks(paths, plan)):
+            receipts += [write_column_chunk(paths.tmp, spec, block, table[sources[spec.path]]) for spec in specs]
+            index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
+        if plan.wavelength.kind != "ragged":
+            receipts.append(_write_grid(paths, plan))
+        reached(Step.COLUMNS_WRITTEN)
+    receipts.append(index.receipt)
+    reached(Step.INDEX_WRITTEN)
     receipt = BlockReceipt(COLUMNS_BLOCK, plan.sha256, tuple(receipts), time.process_time() - began)
     write_record(paths.columns_receipt, receipt)
+    sync_directory(paths.receipts)
     return receipt
 
 
@@ -132,36 +132,3 @@ def _write_grid(paths: BuildPaths, plan: BuildPlan) -> ChunkReceipt:
     finally:
         pixels.close()
     return write_wavelength(paths.tmp, values, plan)
-
-
-def make_durable(target: str, plan: BuildPlan) -> None:
-    """Remove what was never finished, record the intent to publish, and sync every file of the store."""
-    paths = BuildPaths.of(target)
-    for partial in paths.tmp.rglob(f"*{PARTIAL}"):
-        partial.unlink()
-    write_record(paths.build / "publish-intent.json", {"plan_sha256": plan.sha256, "target": paths.target.name})
-    sync_tree(paths.tmp)
-
-
-def publish(target: str, plan: BuildPlan) -> None:
-    """Rename a durable store to its final name and read it back.
-
-    Parameters
-    ----------
-    target : str
-        Path of the store to be published.
-    plan : BuildPlan
-        The plan that the store was built from.
-
-    Raises
-    ------
-    TargetExists
-        When something appeared at the target; the store in the making is kept.
-    DamagedBuild
-        When what is at the target afterwards is not this build.
-    """
-    paths = BuildPaths.of(target)
-    rename_new(paths.tmp, paths.target)
-    sync_directory(paths.target.parent)
-    if open_group(paths.target).attrs.get("plan_sha256") != plan.sha256:
-        raise DamagedBuild("the published store is not the one that was built", path=str(paths.target))

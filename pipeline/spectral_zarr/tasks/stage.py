@@ -14,13 +14,14 @@ import pyarrow as pa
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
-from spectral_zarr.errors import ReaderFailure, SourceError, SpectralZarrError
-from spectral_zarr.model import Batch, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
+from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError
+from spectral_zarr.model import Batch, ChunkReceipt, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
-from spectral_zarr.store.fsops import sync_directory, write_stream_durable
+from spectral_zarr.store.chunk_reader import file_problem
+from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
-from spectral_zarr.store.staging import PixelWriter, write_columns
+from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
 from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
 from spectral_zarr.transforms import Prepared, prepare
 
@@ -43,11 +44,20 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
         Also on disk, written last. A batch with a valid receipt is not parsed again.
     """
     paths = BuildPaths.of(target)
-    proof = paths.stage_receipt(batch.index)
     names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
     sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
-    if (known := _valid_receipt(proof, paths.staged, sources)) is not None:
-        return known
+    with pinned(paths.staged) as staged:
+        known = _valid_receipt(staged, batch, sources)
+        if known is not None:
+            if (changed := _changed_source(staged, known, batch)) is None:
+                return known
+            if paths.plan.exists():
+                message = f"{changed} has changed since it was read; give the build up with abort, or put the file back"
+                raise ResumeRefused(message, path=str(paths.build))
+        return _stage(staged, batch, config, sources)
+
+
+def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageReceipt:
     began = time.process_time()
     rows: list[Row] = []
     rejections: list[Rejection] = []
@@ -72,9 +82,9 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
             known_grids.add(prepared.grid.digest)
         writer.close()
 
-    pixel_path = paths.staged / f"{batch.index:06d}.pixels.arrow"
+    pixel_path = staged / f"{batch.index:06d}.pixels.arrow"
     write_stream_durable(pixel_path, write)
-    columns = write_columns(paths.staged / f"{batch.index:06d}.columns.arrow", rows_table(rows))
+    columns = write_columns(staged / f"{batch.index:06d}.columns.arrow", rows_table(rows))
     receipt = StageReceipt(
         batch=batch.index,
         sources_digest=sources,
@@ -86,8 +96,8 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
         rejections=tuple(rejections),
         cpu_seconds=time.process_time() - began,
     )
-    write_record(proof, receipt)
-    sync_directory(paths.staged)
+    write_record(staged / _receipt_name(batch.index), receipt)
+    sync_directory(staged)
     return receipt
 
 
@@ -127,13 +137,37 @@ def _is_field(column: str, field: str) -> bool:
     return field.startswith(f"h{hdu}_{sanitise_keyword(keyword)}")
 
 
-def _valid_receipt(proof: Path, staged: Path, sources: str) -> StageReceipt | None:
+def _receipt_name(batch: int) -> str:
+    return f"{batch:06d}.receipt.json"
+
+
+def _valid_receipt(staged: Path, batch: Batch, sources: str) -> StageReceipt | None:
+    proof = staged / _receipt_name(batch.index)
     if not proof.exists():
         return None
     receipt = read_record(proof, StageReceipt)
-    files = (receipt.pixels, receipt.columns)
-    whole = all((staged / file.name).exists() and (staged / file.name).stat().st_size == file.size for file in files)
+    files = [ChunkReceipt("", file.name, file.size, file.crc32c) for file in (receipt.pixels, receipt.columns)]
+    whole = all(file_problem(staged / file.key, file) is None for file in files)
     return receipt if whole and receipt.sources_digest == sources else None
+
+
+def _changed_source(staged: Path, receipt: StageReceipt, batch: Batch) -> str | None:
+    """Name of a file whose content is not what was staged, where its digest was recorded."""
+    table = read_columns(staged / receipt.columns.name, ("source_file", "source_sha256")).to_pydict()
+    known = dict(zip(table["source_file"], table["source_sha256"], strict=True))
+    for file in batch.files:
+        digest_before = known.get(file.name, "")
+        if digest_before and _sha256(file) != digest_before:
+            return file.name
+    return None
+
+
+def _sha256(file: SourceFile) -> str:
+    try:
+        with Path(file.path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iterator[tuple[Prepared, Row]]:

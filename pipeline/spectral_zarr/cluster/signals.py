@@ -1,0 +1,44 @@
+"""Signals that come while a store is being published wait until it is known what became of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def signals_wait() -> Iterator[Callable[[], None]]:
+    """Hold SIGINT and SIGTERM back during the block.
+
+    Yields
+    ------
+    callable
+        To be called when the work is done: a signal that came meanwhile has nothing left to interrupt.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread is ever interrupted.
+        yield lambda: None
+        return
+    arrived: list[int] = []
+
+    def remember(signum: int, frame: FrameType | None) -> None:
+        arrived.append(signum)
+
+    # A mask would not do: another thread would take the signal, and the handler run here all the same.
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    finished = False
+
+    def done() -> None:
+        nonlocal finished
+        finished = True
+
+    try:
+        yield done
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action if action is not None else signal.SIG_DFL)
+        if arrived and not finished:
+            signal.raise_signal(arrived[0])
