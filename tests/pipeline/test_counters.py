@@ -186,7 +186,7 @@ class TestSystemCalls:
             traced.build / name for name in ("plan.json", "rejections.parquet", "report.json", "publish-intent.json")
         )
         assert synced == expected
-        assert traced.count("fsync", traced.target.parent)[traced.target.parent] == 1
+        assert traced.count("fsync", traced.target.parent)[traced.target.parent] == 2, "claimed, published"
         assert not traced.count("fdatasync", traced.target.parent)
 
     def test_the_peak_of_memory_is_within_the_promise(self, traced: Traced) -> None:
