@@ -16,7 +16,9 @@ from spectral_zarr.cluster.journal import Journal, LoggedObserver
 from spectral_zarr.cluster.observer import SilentObserver
 from spectral_zarr.config.options import BuildOptions
 from spectral_zarr.errors import TooManyRejections
+from spectral_zarr.model import BlockReceipt, BlockTask
 from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.records import read_record
 from spectral_zarr.testing.faults import CallFault, faulty
 
 SMALL = Config(build=BuildOptions(batch_files=4))
@@ -79,6 +81,22 @@ def test_every_attempt_has_a_file_and_work_of_an_earlier_one_keeps_its_place_and
         for events in (first, second)
     )
     assert again == {batch: run for batch, run in once.items() if batch != 3}
+
+
+def test_attempts_that_came_to_nothing_are_counted_in_the_line_of_their_task(
+    sdss_files: Path, paths: BuildPaths
+) -> None:
+    ingest(IngestRequest((str(sdss_files),), str(paths.target), SMALL), SerialExecutor())
+    receipt = read_record(paths.receipts / "block-000000.json", BlockReceipt)
+    journal = Journal(paths, "other")
+    task = BlockTask(0, receipt.plan_sha256, ())
+    journal.retried(task, 1, "its worker was lost")
+    journal.retried(task, 2, "its worker was lost")
+    journal.filled(receipt, 1, 12)
+    journal.filled(receipt, 1, 12)
+    assert [(one["event"], one["block"], one["retries"]) for one in lines(paths, "other")] == [
+        *(("retry", 0, 1), ("retry", 0, 2), ("filled", 0, 2), ("filled", 0, 0))
+    ]
 
 
 def test_names_cannot_break_a_line_or_command_a_terminal(paths: BuildPaths) -> None:

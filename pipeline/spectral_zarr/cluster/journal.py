@@ -12,7 +12,7 @@ from typing import Any
 
 from spectral_zarr.cluster.observer import Observer
 from spectral_zarr.errors import EnvironmentFault
-from spectral_zarr.model import BlockReceipt, Rejection, StageReceipt, TaskRun
+from spectral_zarr.model import Batch, BlockReceipt, BlockTask, Rejection, StageReceipt, TaskRun
 from spectral_zarr.store.calls import Step
 from spectral_zarr.store.fsops import append_line, make_directory
 from spectral_zarr.store.paths import BuildPaths
@@ -36,6 +36,7 @@ class Journal:
         self._directory = paths.log
         self._path = paths.log / f"{writer}.jsonl"
         self._torn = False
+        self._retries: dict[tuple[str, int], int] = {}
 
     @classmethod
     def of_attempt(cls, paths: BuildPaths, attempt: int) -> Journal:
@@ -59,25 +60,24 @@ class Journal:
         """Say who writes."""
         self.write("begin", node=socket.gethostname(), pid=os.getpid(), **facts)
 
-    def staged(self, receipt: StageReceipt, of: int, retries: int = 0) -> None:
-        """A batch is staged.
+    def retried(self, task: Batch | BlockTask, number: int, reason: str) -> None:
+        """A task has come to nothing for the `number`-th time and is tried again."""
+        if isinstance(task, Batch):
+            phase, unit, index = "stage", "batch", task.index
+        else:
+            phase, unit, index = "fill", "block", task.block
+        self._retries[phase, index] = number
+        self.write("retry", phase=phase, **{unit: index}, retries=number, reason=reason)
 
-        Parameters
-        ----------
-        receipt : StageReceipt
-            Its proof, of this run or an earlier one.
-        of : int
-            Number of all batches.
-        retries : int
-            How often the task was given to another worker because one was lost.
-        """
+    def staged(self, receipt: StageReceipt, of: int) -> None:
+        """A batch is staged, one of `of`, in this run or an earlier one."""
         self.write(
             Step.STAGED,
             phase="stage",
             batch=receipt.batch,
             of=of,
             **_run(receipt.run),
-            retries=retries,
+            retries=self._retries.pop(("stage", receipt.batch), 0),
             files=receipt.n_files,
             spectra=receipt.n_spectra,
             rejected=by_code(receipt.rejections),
@@ -85,7 +85,7 @@ class Journal:
             bytes_out=receipt.pixels.size + receipt.columns.size,
         )
 
-    def filled(self, receipt: BlockReceipt, of: int, rows: int, retries: int = 0) -> None:
+    def filled(self, receipt: BlockReceipt, of: int, rows: int) -> None:
         """A row block of `rows` spectra is filled, one of `of` blocks."""
         self.write(
             Step.FILLED,
@@ -93,7 +93,7 @@ class Journal:
             block=receipt.block,
             of=of,
             **_run(receipt.run),
-            retries=retries,
+            retries=self._retries.pop(("fill", receipt.block), 0),
             spectra=rows,
             bytes_out=sum(chunk.size for chunk in receipt.chunks),
         )
