@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from spectral_zarr.cluster.executor import Executor
-from spectral_zarr.cluster.journal import Journal
+from spectral_zarr.cluster.journal import Journal, LoggedObserver
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.phases import (
     Build,
@@ -31,7 +31,7 @@ from spectral_zarr.store.claim import Claim, own_claim, record, release, take_cl
 from spectral_zarr.store.columns import read_rejections
 from spectral_zarr.store.fsops import can_exchange, tree_size
 from spectral_zarr.store.paths import BuildPaths
-from spectral_zarr.store.records import read_record
+from spectral_zarr.store.records import digest, read_record
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.tasks.planning import gather_surveyed, surveyed_tables
 from spectral_zarr.tasks.sources import make_batches, scan_sources
@@ -142,8 +142,9 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     files = sources_of(request)
     wanted = own_claim(request_facts(files, request.config, package_version()))
     claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
-    build = Build(paths, request.config, executor, observer or SilentObserver(), Journal(paths.log))
-    build.journal.write(Step.CLAIMED, attempt=claim.attempt, owner=claim.owner)
+    journal = Journal.of_attempt(paths, claim.attempt)
+    journal.begin(attempt=claim.attempt, request=digest(claim.request))
+    build = Build(paths, request.config, executor, LoggedObserver(observer or SilentObserver(), journal), journal)
     if claim.state == "published":
         # The interrupted build had ended with its rename.
         record(paths, claim)

@@ -9,7 +9,7 @@ from typing import Any
 
 from spectral_zarr.cluster.check import check
 from spectral_zarr.cluster.executor import Executor
-from spectral_zarr.cluster.journal import Journal
+from spectral_zarr.cluster.journal import Journal, by_code
 from spectral_zarr.cluster.observer import Observer
 from spectral_zarr.cluster.provenance import library_versions, package_commit, pipeline_name, timestamp
 from spectral_zarr.cluster.signals import signals_wait
@@ -70,9 +70,8 @@ def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageR
     for receipt in build.executor.map(partial(stage_batch, str(build.paths.target), config=build.config), batches):
         receipts[receipt.batch] = receipt
         build.observer.advance(receipt.n_files)
-        facts = {"files": receipt.n_files, "spectra": receipt.n_spectra, "rejected": len(receipt.rejections)}
         reached(Step.STAGED)
-        build.journal.write(Step.STAGED, batch=receipt.batch, of=n_batches, cpu_seconds=receipt.cpu_seconds, **facts)
+        build.journal.staged(receipt, n_batches)
     build.observer.end()
     return [receipts[batch.index] for batch in batches]
 
@@ -90,8 +89,10 @@ def plan_staged(
         When the build has another plan already.
     """
     paths = build.paths
+    build.observer.begin("plan", len(batches), "batches")
     planner = gather_staged(paths, receipts, batches, build.config)
     rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
+    build.journal.write("gathered", spectra=planner.n_spec, rejected=by_code(planner.rejections))
     write_rejections(paths.rejections, rejections)
     total = planner.n_spec + len(rejections)
     if not tolerance.allows(rejected=len(rejections), total=total):
@@ -115,6 +116,7 @@ def plan_staged(
     sync_directory(paths.build)
     reached(Step.PLANNED)
     build.journal.write(Step.PLANNED, rows=plan.n_spec, n_pix=plan.n_pix, blocks=plan.n_blocks, sha256=plan.sha256)
+    build.observer.end()
     return plan, rejections
 
 
@@ -168,12 +170,10 @@ def fill(build: Build, plan: BuildPlan, blocks: Sequence[int]) -> None:
     tasks = [BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in blocks]
     build.observer.begin("fill", sum(len(plan.block_rows(block)) for block in blocks), "rows")
     for receipt in build.executor.map(partial(fill_block, str(build.paths.target)), tasks):
-        build.observer.advance(len(plan.block_rows(receipt.block)))
-        nbytes = sum(chunk.size for chunk in receipt.chunks)
+        rows = len(plan.block_rows(receipt.block))
+        build.observer.advance(rows)
         reached(Step.FILLED)
-        build.journal.write(
-            Step.FILLED, block=receipt.block, of=plan.n_blocks, bytes=nbytes, cpu_seconds=receipt.cpu_seconds
-        )
+        build.journal.filled(receipt, plan.n_blocks, rows)
     build.observer.end()
 
 
@@ -190,7 +190,9 @@ def complete(build: Build, plan: BuildPlan, documents: tuple[ChunkReceipt, ...])
     ContractViolation
         When a check failed; the store in the making was deleted.
     """
+    build.observer.begin("finalise", plan.n_spec, "rows")
     write_columns(str(build.paths.target), plan.sha256, documents)
+    build.observer.end()
     reached(Step.FINALISED)
     remove_partial_files(build.paths.tmp)
     warnings = _validate(build, plan)
@@ -228,6 +230,7 @@ def make_public(build: Build, plan: BuildPlan, claim: Claim, *, replacing: bool,
     SpectralZarrError
         The store is not published, see `publish`.
     """
+    build.journal.write("phase", phase="publish", done=0, total=plan.n_files, unit="files")
     build.executor.close()
     reached(Step.QUIESCED)
     sync_tree(build.paths.tmp)
