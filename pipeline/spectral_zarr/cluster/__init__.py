@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.pace import PaceRequest, measure_pace
+    from spectral_zarr.cluster.parts import FilledPart, StagedPart, fill_part, finalise_parts, plan_parts, stage_part
     from spectral_zarr.cluster.status import BuildStatus, read_status
     from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
@@ -23,6 +24,7 @@ __all__ = [
     "ChunkTrials",
     "DeferredExecutor",
     "Executor",
+    "FilledPart",
     "IngestRequest",
     "LentExecutor",
     "Observer",
@@ -31,13 +33,18 @@ __all__ = [
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
+    "StagedPart",
     "ThreadExecutor",
     "Verdict",
+    "fill_part",
+    "finalise_parts",
     "ingest",
     "measure_pace",
     "open_executor",
+    "plan_parts",
     "preview",
     "read_status",
+    "stage_part",
     "try_chunks",
     "validate",
 ]
@@ -48,6 +55,7 @@ _HOMES = {
     "ChunkTrials": "trials",
     "DeferredExecutor": "deferred",
     "Executor": "executor",
+    "FilledPart": "parts",
     "IngestRequest": "build",
     "LentExecutor": "deferred",
     "Observer": "observer",
@@ -56,13 +64,18 @@ _HOMES = {
     "PlanPreview": "build",
     "SerialExecutor": "executor",
     "SilentObserver": "observer",
+    "StagedPart": "parts",
     "ThreadExecutor": "isolation",
     "Verdict": "check",
+    "fill_part": "parts",
+    "finalise_parts": "parts",
     "ingest": "build",
     "measure_pace": "pace",
     "open_executor": "open",
+    "plan_parts": "parts",
     "preview": "build",
     "read_status": "status",
+    "stage_part": "parts",
     "try_chunks": "trials",
     "validate": "check",
 }
