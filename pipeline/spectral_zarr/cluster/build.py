@@ -11,7 +11,7 @@ from typing import Any
 
 from spectral_zarr.cluster.check import check
 from spectral_zarr.cluster.executor import Executor
-from spectral_zarr.cluster.journal import Journal
+from spectral_zarr.cluster.journal import Journal, LoggedObserver, by_code
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.provenance import library_versions, package_commit, package_version, pipeline_name, timestamp
 from spectral_zarr.cluster.signals import signals_wait
@@ -38,7 +38,7 @@ from spectral_zarr.store.create import create_store
 from spectral_zarr.store.fsops import can_exchange, remove_aside, sync_directory, sync_tree, tree_size
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.publication import publish, remove_partial_files, retire_old
-from spectral_zarr.store.records import freeze_plan, read_record, to_json, write_json, write_record
+from spectral_zarr.store.records import digest, freeze_plan, read_record, to_json, write_json, write_record
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.store.staging import write_columns as write_staged
 from spectral_zarr.tasks.catalog import plan_catalog
@@ -148,13 +148,13 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         Nothing was published. The code says why and whether ``--resume`` continues.
     """
     began = time.monotonic()
-    observer = observer or SilentObserver()
     paths = BuildPaths.of(request.target)
     files = _sources(request)
     wanted = own_claim(request_facts(files, request.config, package_version()))
     claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
-    journal = Journal(paths.log)
-    journal.write(Step.CLAIMED, attempt=claim.attempt, owner=claim.owner)
+    journal = Journal.of_attempt(paths, claim.attempt)
+    journal.begin(attempt=claim.attempt, request=digest(claim.request))
+    observer = LoggedObserver(observer or SilentObserver(), journal)
     if claim.state == "published":
         # The interrupted build had ended with its rename.
         record(paths, claim)
@@ -165,10 +165,13 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         with _released(paths, claim, executor, journal):
             exchange = request.replace and can_exchange(paths.target)
             receipts = _stage(paths, batches, request, executor, observer, journal)
+            observer.begin("plan", len(batches), "batches")
             planner = gather_staged(paths, receipts, batches, request.config)
             rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
+            journal.write("gathered", spectra=planner.n_spec, rejected=by_code(planner.rejections))
             _tolerate(paths, planner.n_spec, rejections, request)
             plan = _plan(paths, planner, batches, rejections, request, journal)
+            observer.end()
             attributes = root_attributes(plan, pipeline_name(), library_versions())
             documents = create_store(paths.tmp, array_specs(plan), attributes, plan.zarr_format)
             reached(Step.INITIALISED)
@@ -176,6 +179,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
             remove_partial_files(paths.tmp)
             warnings = _validate(paths, plan, executor, observer)
             reached(Step.VALIDATED)
+            journal.write("phase", phase="publish", done=0, total=plan.n_files, unit="files")
             executor.close()
             reached(Step.QUIESCED)
             sync_tree(paths.tmp)
@@ -278,9 +282,8 @@ def _stage(
     for receipt in executor.map(task, batches):
         receipts[receipt.batch] = receipt
         observer.advance(receipt.n_files)
-        facts = {"files": receipt.n_files, "spectra": receipt.n_spectra, "rejected": len(receipt.rejections)}
         reached(Step.STAGED)
-        journal.write(Step.STAGED, batch=receipt.batch, of=len(batches), cpu_seconds=receipt.cpu_seconds, **facts)
+        journal.staged(receipt, len(batches))
     observer.end()
     return [receipts[batch.index] for batch in batches]
 
@@ -336,12 +339,14 @@ def _fill(
 ) -> None:
     observer.begin("fill", plan.n_spec, "rows")
     for receipt in executor.map(partial(fill_block, str(paths.target)), _block_tasks(plan)):
-        observer.advance(len(plan.block_rows(receipt.block)))
-        nbytes = sum(chunk.size for chunk in receipt.chunks)
+        rows = len(plan.block_rows(receipt.block))
+        observer.advance(rows)
         reached(Step.FILLED)
-        journal.write(Step.FILLED, block=receipt.block, of=plan.n_blocks, bytes=nbytes, cpu_seconds=receipt.cpu_seconds)
+        journal.filled(receipt, plan.n_blocks, rows)
     observer.end()
+    observer.begin("finalise", plan.n_spec, "rows")
     write_columns(str(paths.target), plan.sha256, documents)
+    observer.end()
     reached(Step.FINALISED)
 
 

@@ -9,7 +9,7 @@ from spectral_zarr.model.plan import (
     MemoryPromise,
     WavelengthPlan,
 )
-from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt
+from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
 from spectral_zarr.model.source import Batch, Rejection, SourceFile
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
@@ -33,5 +33,6 @@ __all__ = [
     "Spectrum",
     "StageReceipt",
     "StagedFile",
+    "TaskRun",
     "WavelengthPlan",
 ]

@@ -90,8 +90,8 @@ class BuildPaths:
 
     @property
     def log(self) -> Path:
-        """One JSON line per finished task."""
-        return self.build / "log.jsonl"
+        """What happened, one file of JSON lines for each process that drives the build."""
+        return self.build / "log"
 
     def claim(self, attempt: int) -> Path:
         """Claim of one attempt."""

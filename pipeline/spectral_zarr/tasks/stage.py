@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
 from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
+from spectral_zarr.tasks.stopwatch import Stopwatch
 from spectral_zarr.transforms import Prepared, prepare
 
 
@@ -58,7 +58,7 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
 
 
 def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageReceipt:
-    began = time.process_time()
+    watch = Stopwatch()
     rows: list[Row] = []
     rejections: list[Rejection] = []
     pixels: list[PixelWriter] = []
@@ -94,7 +94,7 @@ def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageRec
         pixels=StagedFile(pixel_path.name, pixels[0].sink.size, pixels[0].sink.crc32c),
         columns=columns,
         rejections=tuple(rejections),
-        cpu_seconds=time.process_time() - began,
+        run=watch.stop(),
     )
     write_record(staged / _receipt_name(batch.index), receipt)
     sync_directory(staged)
