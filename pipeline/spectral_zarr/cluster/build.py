@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from spectral_zarr.cluster.check import check
-from spectral_zarr.cluster.executor import Executor
+from spectral_zarr.cluster.executor import Executor, Retry
 from spectral_zarr.cluster.journal import Journal
+from spectral_zarr.cluster.kinds import Patience, fill_kind, stage_kind
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.provenance import library_versions, package_commit, package_version, pipeline_name, timestamp
 from spectral_zarr.cluster.signals import signals_wait
@@ -42,12 +43,11 @@ from spectral_zarr.store.records import freeze_plan, read_record, to_json, write
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.store.staging import write_columns as write_staged
 from spectral_zarr.tasks.catalog import plan_catalog
-from spectral_zarr.tasks.fill import fill_block
 from spectral_zarr.tasks.finalise import write_columns
 from spectral_zarr.tasks.placement import batches_of
 from spectral_zarr.tasks.planning import gather_staged, gather_surveyed, staged_tables, surveyed_tables
 from spectral_zarr.tasks.sources import make_batches, scan_sources
-from spectral_zarr.tasks.stage import Survey, stage_batch, survey_batch
+from spectral_zarr.tasks.stage import Survey, survey_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class IngestRequest:
         Whether a store at the target is replaced; until then it stays as it is.
     limit : int
         Only the first files, 0 for all.
+    patience : Patience
+        How long tasks are waited for.
     """
 
     sources: tuple[str, ...]
@@ -77,6 +79,7 @@ class IngestRequest:
     resume: bool = False
     replace: bool = False
     limit: int = 0
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
             attributes = root_attributes(plan, pipeline_name(), library_versions())
             documents = create_store(paths.tmp, array_specs(plan), attributes, plan.zarr_format)
             reached(Step.INITIALISED)
-            _fill(paths, plan, documents, executor, observer, journal)
+            _fill(paths, plan, request.patience, documents, executor, observer, journal)
             remove_partial_files(paths.tmp)
             warnings = _validate(paths, plan, executor, observer)
             reached(Step.VALIDATED)
@@ -274,8 +277,10 @@ def _stage(
 ) -> list[StageReceipt]:
     observer.begin("stage", sum(batch.n_files for batch in batches), "files")
     receipts: dict[int, StageReceipt] = {}
-    task = partial(stage_batch, str(paths.target), config=request.config)
-    for receipt in executor.map(task, batches):
+    kind = stage_kind(
+        str(paths.target), request.config, request.patience, partial(_retried, journal, "batch"), observer.note
+    )
+    for receipt in executor.map(kind, batches):
         receipts[receipt.batch] = receipt
         observer.advance(receipt.n_files)
         facts = {"files": receipt.n_files, "spectra": receipt.n_spectra, "rejected": len(receipt.rejections)}
@@ -326,16 +331,24 @@ def _block_tasks(plan: BuildPlan) -> list[BlockTask]:
     return [BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in range(plan.n_blocks)]
 
 
+def _retried(journal: Journal, name: str, retry: Retry) -> None:
+    number = retry.task.index if name == "batch" else retry.task.block
+    facts = {name: number, "retries": retry.number, "alone": retry.alone, "reason": retry.reason}
+    journal.write("retried", **facts)
+
+
 def _fill(
     paths: BuildPaths,
     plan: BuildPlan,
+    patience: Patience,
     documents: tuple[ChunkReceipt, ...],
     executor: Executor,
     observer: Observer,
     journal: Journal,
 ) -> None:
     observer.begin("fill", plan.n_spec, "rows")
-    for receipt in executor.map(partial(fill_block, str(paths.target)), _block_tasks(plan)):
+    kind = fill_kind(str(paths.target), patience, partial(_retried, journal, "block"), observer.note)
+    for receipt in executor.map(kind, _block_tasks(plan)):
         observer.advance(len(plan.block_rows(receipt.block)))
         nbytes = sum(chunk.size for chunk in receipt.chunks)
         reached(Step.FILLED)

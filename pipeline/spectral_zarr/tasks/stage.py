@@ -6,27 +6,30 @@ import hashlib
 import re
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 import pyarrow as pa
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
-from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError
+from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError, Unreadable
 from spectral_zarr.model import Batch, ChunkReceipt, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
-from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.paths import PARTIAL, BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
 from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
 from spectral_zarr.transforms import Prepared, prepare
 
 
-def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
+def stage_batch(
+    target: str, batch: Batch, config: Config, refused: Mapping[str, SourceError] = MappingProxyType({})
+) -> StageReceipt:
     """Stage one batch.
 
     Parameters
@@ -37,27 +40,52 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
         Source files.
     config : Config
         Options of readers and transforms.
+    refused : mapping of str to SourceError
+        Names of files that are not to be opened, and why they are rejected.
 
     Returns
     -------
     StageReceipt
-        Also on disk, written last. A batch with a valid receipt is not parsed again.
+        Also on disk, written last. A batch with a valid receipt is not parsed again, unless files could not be read
+        and the plan has not been made without them.
     """
     paths = BuildPaths.of(target)
     names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
     sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
     with pinned(paths.staged) as staged:
         known = _valid_receipt(staged, batch, sources)
-        if known is not None:
+        if known is not None and not (_may_be_mended(known) and not paths.plan.exists()):
             if (changed := _changed_source(staged, known, batch)) is None:
                 return known
             if paths.plan.exists():
                 message = f"{changed} has changed since it was read; give the build up with abort, or put the file back"
                 raise ResumeRefused(message, path=str(paths.build))
-        return _stage(staged, batch, config, sources)
+        return _stage(staged, batch, config, sources, refused)
 
 
-def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageReceipt:
+def died_in(target: str, batch: Batch) -> bool:
+    """Whether an earlier attempt at the build died in this batch: it left what it was writing, and no receipt."""
+    staged = BuildPaths.of(target).staged
+    return not (staged / _receipt_name(batch.index)).exists() and any(_leftovers(staged, batch))
+
+
+def clear_leftovers(target: str, batch: Batch) -> None:
+    """Remove what earlier attempts left of a batch."""
+    for path in _leftovers(BuildPaths.of(target).staged, batch):
+        path.unlink(missing_ok=True)
+
+
+def _leftovers(staged: Path, batch: Batch) -> Iterator[Path]:
+    return staged.glob(f"{batch.index:06d}.pixels.arrow.*{PARTIAL}")
+
+
+def _may_be_mended(receipt: StageReceipt) -> bool:
+    return any(rejection.code == Unreadable.code for rejection in receipt.rejections)
+
+
+def _stage(
+    staged: Path, batch: Batch, config: Config, sources: str, refused: Mapping[str, SourceError]
+) -> StageReceipt:
     began = time.process_time()
     rows: list[Row] = []
     rejections: list[Rejection] = []
@@ -67,7 +95,7 @@ def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageRec
     def write(descriptor: int) -> None:
         writer = PixelWriter(descriptor)
         pixels.append(writer)
-        for prepared, row in _accepted(batch, config, rejections):
+        for prepared, row in _accepted(batch, config, rejections, refused):
             rows.append(row)
             writer.add(
                 {
@@ -170,18 +198,25 @@ def _sha256(file: SourceFile) -> str:
         return ""
 
 
-def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iterator[tuple[Prepared, Row]]:
+def _accepted(
+    batch: Batch,
+    config: Config,
+    rejections: list[Rejection],
+    refused: Mapping[str, SourceError] = MappingProxyType({}),
+) -> Iterator[tuple[Prepared, Row]]:
     pending = deque(batch.files)
     while pending:
         file = pending.popleft()
         reader: Reader | None = None
         try:
+            _refuse(refused, [file])
             source = open_source(file)
             reader = find_reader(source, config.readers)
             if not _joins(reader, file):
                 # Only their names looked like those of arms.
                 pending.extendleft(reversed(file.companions))
                 file = replace(file, companions=())
+            _refuse(refused, file.companions)
             for spectrum, place in _spectra(file, source, reader, config):
                 try:
                     if isinstance(spectrum, SourceError):
@@ -195,16 +230,23 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
                 except SourceError as error:
                     rejections.append(_rejection(error, file.name, spectrum))
         except SourceError as error:
-            if reader is None and not _are_arms(file.companions, config):
+            sound = [companion for companion in file.companions if companion.name not in refused]
+            if reader is None and not _are_arms(sound, config):
                 pending.extendleft(reversed(file.companions))
                 file = replace(file, companions=())
             rejections += _file_rejections(error, file)
-        except (SpectralZarrError, OSError):
+        except (SpectralZarrError, OSError, MemoryError):
             raise
         except Exception as error:
             # A reader that trips over an unforeseen layout must cost its file and never the build.
             failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
             rejections += _file_rejections(failure, file)
+
+
+def _refuse(refused: Mapping[str, SourceError], files: Sequence[SourceFile]) -> None:
+    for file in files:
+        if file.name in refused:
+            raise refused[file.name]
 
 
 def _joins(reader: Reader, file: SourceFile) -> bool:
