@@ -26,7 +26,9 @@ from spectral_zarr.testing import differing_files, write_samples
 from .poison import install, poison
 
 N_FILES = 24
-SECONDS = 6.0
+SECONDS = 5.0
+"""Long enough for a child to start on a busy machine."""
+
 COMMAND = [sys.executable, "-c", "from spectral_zarr.cli import main; main()", "ingest"]
 
 
@@ -61,7 +63,7 @@ def rejected(target: Path) -> dict[str, str]:
 def retries(target: Path) -> list[dict[str, object]]:
     lines = target.with_name(target.name + ".build").rglob("*.jsonl")
     events = [json.loads(line) for path in lines for line in path.read_text().splitlines()]
-    return [event for event in events if event["event"] == "retried"]
+    return [event for event in events if event["event"] == "retry"]
 
 
 def assert_innocents_are_as_without(files: Path, guilty: list[Path], target: Path, config: Config) -> None:
@@ -88,8 +90,11 @@ class TestWorkers:
         guilty = sorted(poisoned.iterdir())[11]
         poison(guilty, way)
         seconds = SECONDS if "hang" in way else 600.0
-        with local_executor(2, worker_memory=1 << 30) as executor:
+        before = {child.pid for child in psutil.Process().children(recursive=True)}
+        with local_executor(2, worker_memory=600 << 20) as executor:
             ingest(request(poisoned, tmp_path / "x.zarr", small, seconds=seconds), executor)
+        left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+        assert [child.cmdline() for child in left if "resource_tracker" not in str(child.cmdline())] == []
         assert rejected(tmp_path / "x.zarr") == {guilty.name: code}
         assert {event["batch"] for event in retries(tmp_path / "x.zarr")} >= {1}
         assert_innocents_are_as_without(poisoned, [guilty], tmp_path / "x.zarr", small)
@@ -244,13 +249,3 @@ class TestLostWorkers:
     def test_a_task_that_cannot_run_alone_ends_the_map_after_some_retries(self) -> None:
         with local_executor(1) as executor, pytest.raises(ClusterLost, match="again and again"):
             list(executor.map(die, [7]))
-
-
-def test_no_child_process_outlives_an_ingest(poisoned: Path, tmp_path: Path, small: Config) -> None:
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
-    poison(min(poisoned.iterdir()), "hang")
-    with local_executor(1) as executor:
-        ingest(request(poisoned, tmp_path / "x.zarr", small, seconds=SECONDS), executor)
-    assert rejected(tmp_path / "x.zarr") == {min(poisoned.iterdir()).name: "reader-timeout"}
-    left = {child.pid for child in psutil.Process().children(recursive=True)} - before
-    assert {pid for pid in left if psutil.Process(pid).name() != "python"} == set()

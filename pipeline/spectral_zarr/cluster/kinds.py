@@ -11,7 +11,7 @@ from spectral_zarr.cluster.executor import DRAIN_SECONDS, Retry, TaskKind
 from spectral_zarr.config import Config
 from spectral_zarr.model import Batch, BlockReceipt, BlockTask, StageReceipt
 from spectral_zarr.tasks.fill import fill_block
-from spectral_zarr.tasks.stage import died_in, stage_batch
+from spectral_zarr.tasks.stage import deadly_batches, stage_batch
 
 TASK_MINUTES = 10.0
 
@@ -37,11 +37,12 @@ def stage_kind(
 ) -> TaskKind[Batch, StageReceipt]:
     """Staging the batches of one build."""
     least = 60 * patience.task_minutes
+    deadly = deadly_batches(target)
     return TaskKind(
         run=partial(stage_batch, target, config=config),
         alone=partial(stage_alone, target, config=config, least_seconds=least),
         seconds=partial(seconds_for, least=least),
-        is_suspect=partial(died_in, target),
+        is_suspect=lambda batch: batch.index in deadly,
         told=told,
         note=note,
         drain_seconds=patience.drain_seconds,

@@ -81,23 +81,22 @@ def read_status(target: str | Path) -> BuildStatus:
         done=len({event.get("batch", event.get("block")) for event in tasks}),
         total=total,
         rate=(len(tasks) - 1) / span if span > 0 else float("nan"),
-        rejected=sum(int(event["rejected"]) for event in {event["batch"]: event for event in staged}.values()),
+        rejected=sum(sum(event["rejected"].values()) for event in {event["batch"]: event for event in staged}.values()),
         alive=alive,
         owner=claim.owner,
         last=_last(events),
     )
 
 
-def _events(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
+def _events(directory: Path) -> list[dict[str, Any]]:
     events = []
-    for line in path.read_bytes().splitlines():
-        try:
-            events.append(msgspec.json.decode(line, type=dict[str, Any]))
-        except msgspec.DecodeError:
-            continue  # the line that is being written while we read
-    return events
+    for path in sorted(directory.glob("*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            try:
+                events.append(msgspec.json.decode(line, type=dict[str, Any]))
+            except msgspec.DecodeError:
+                continue  # the line that is being written while we read
+    return sorted(events, key=lambda event: float(event["time"]))
 
 
 def _last(events: list[dict[str, Any]]) -> str:

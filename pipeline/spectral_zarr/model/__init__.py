@@ -9,12 +9,13 @@ from spectral_zarr.model.plan import (
     MemoryPromise,
     WavelengthPlan,
 )
-from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt
-from spectral_zarr.model.source import Batch, Rejection, SourceFile
+from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
+from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
     "Batch",
+    "BatchFacts",
     "BatchRows",
     "BlockReceipt",
     "BlockTask",
@@ -33,5 +34,6 @@ __all__ = [
     "Spectrum",
     "StageReceipt",
     "StagedFile",
+    "TaskRun",
     "WavelengthPlan",
 ]

@@ -154,10 +154,10 @@ def _unlink_quietly(path: str) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a log in one write, so that two writers do not mix their lines."""
+    """Append a line to a file that has one writer."""
     descriptor = calls().open(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        calls().write(descriptor, line)
+        write_all(descriptor, line)
     finally:
         calls().close(descriptor)
 

@@ -11,6 +11,10 @@ PARTIAL = ".partial"
 """Suffix of files that are being written; they are replaced atomically and never read."""
 
 
+PIXELS = ".pixels.arrow"
+"""Suffix of the staged pixels of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildPaths:
     """Paths of one build; everything is a sibling of the target, so that one rename publishes it."""
@@ -90,8 +94,8 @@ class BuildPaths:
 
     @property
     def log(self) -> Path:
-        """One JSON line per finished task."""
-        return self.build / "log.jsonl"
+        """What happened, one file of JSON lines for each process that drives the build."""
+        return self.build / "log"
 
     def claim(self, attempt: int) -> Path:
         """Claim of one attempt."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +16,24 @@ import pyarrow as pa
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
 from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError, Unreadable
-from spectral_zarr.model import Batch, ChunkReceipt, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
+from spectral_zarr.model import (
+    Batch,
+    BatchFacts,
+    ChunkReceipt,
+    Rejection,
+    SourceFile,
+    Spectrum,
+    StagedFile,
+    StageReceipt,
+)
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
-from spectral_zarr.store.paths import PARTIAL, BuildPaths
+from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
 from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
+from spectral_zarr.tasks.stopwatch import Stopwatch
 from spectral_zarr.transforms import Prepared, prepare
 
 
@@ -50,8 +60,7 @@ def stage_batch(
         and the plan has not been made without them.
     """
     paths = BuildPaths.of(target)
-    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
-    sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
+    sources = _sources_digest(batch, config)
     with pinned(paths.staged) as staged:
         known = _valid_receipt(staged, batch, sources)
         if known is not None and not (_may_be_mended(known) and not paths.plan.exists()):
@@ -63,30 +72,38 @@ def stage_batch(
         return _stage(staged, batch, config, sources, refused)
 
 
-def died_in(target: str, batch: Batch) -> bool:
-    """Whether an earlier attempt at the build died in this batch: it left what it was writing, and no receipt."""
-    staged = BuildPaths.of(target).staged
-    return not (staged / _receipt_name(batch.index)).exists() and any(_leftovers(staged, batch))
+def deadly_batches(target: str) -> frozenset[int]:
+    """Batches in which an earlier attempt at the build died: it left the pixels that it was writing, and no receipt."""
+    names = set(os.listdir(BuildPaths.of(target).staged))  # noqa: PTH208 (a million Path objects take minutes)
+    left = {int(name.partition(".")[0]) for name in names if PIXELS in name and name.endswith(PARTIAL)}
+    return frozenset(batch for batch in left if _receipt_name(batch) not in names)
 
 
 def clear_leftovers(target: str, batch: Batch) -> None:
     """Remove what earlier attempts left of a batch."""
-    for path in _leftovers(BuildPaths.of(target).staged, batch):
+    for path in BuildPaths.of(target).staged.glob(f"{batch.index:06d}{PIXELS}.*{PARTIAL}"):
         path.unlink(missing_ok=True)
-
-
-def _leftovers(staged: Path, batch: Batch) -> Iterator[Path]:
-    return staged.glob(f"{batch.index:06d}.pixels.arrow.*{PARTIAL}")
 
 
 def _may_be_mended(receipt: StageReceipt) -> bool:
     return any(rejection.code == Unreadable.code for rejection in receipt.rejections)
 
 
+def batch_facts(batch: Batch, config: Config) -> BatchFacts:
+    """What the plan needs to know of a batch beyond its receipt."""
+    largest = max(file.nbytes for file in batch.files)
+    return BatchFacts(batch.index, batch.n_files, largest, _sources_digest(batch, config))
+
+
+def _sources_digest(batch: Batch, config: Config) -> str:
+    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
+    return digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
+
+
 def _stage(
     staged: Path, batch: Batch, config: Config, sources: str, refused: Mapping[str, SourceError]
 ) -> StageReceipt:
-    began = time.process_time()
+    watch = Stopwatch()
     rows: list[Row] = []
     rejections: list[Rejection] = []
     pixels: list[PixelWriter] = []
@@ -110,7 +127,7 @@ def _stage(
             known_grids.add(prepared.grid.digest)
         writer.close()
 
-    pixel_path = staged / f"{batch.index:06d}.pixels.arrow"
+    pixel_path = staged / f"{batch.index:06d}{PIXELS}"
     write_stream_durable(pixel_path, write)
     columns = write_columns(staged / f"{batch.index:06d}.columns.arrow", rows_table(rows))
     receipt = StageReceipt(
@@ -122,7 +139,7 @@ def _stage(
         pixels=StagedFile(pixel_path.name, pixels[0].sink.size, pixels[0].sink.crc32c),
         columns=columns,
         rejections=tuple(rejections),
-        cpu_seconds=time.process_time() - began,
+        run=watch.stop(),
     )
     write_record(staged / _receipt_name(batch.index), receipt)
     sync_directory(staged)
