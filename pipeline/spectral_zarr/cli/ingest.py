@@ -32,6 +32,13 @@ def ingest(
         bool, typer.Option("--replace", help="Put the new store in the place of an existing one, when it is complete.")
     ] = False,
     limit: options.Limit = 0,
+    task_minutes: Annotated[
+        float, typer.Option(min=0.01, metavar="MINUTES", help="Time after which a task that hangs is given up.")
+    ] = 10.0,
+    drain: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Time that running tasks get to finish after SIGTERM or Ctrl-C."),
+    ] = 60.0,
     zarr_format: options.ZarrFormat = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -41,7 +48,7 @@ def ingest(
     The store appears under its name only when it is complete and every check has passed.
     """
     sources, target = sources_and_target(paths)
-    from spectral_zarr.cluster import DeferredExecutor, IngestRequest
+    from spectral_zarr.cluster import DeferredExecutor, IngestRequest, Patience
     from spectral_zarr.cluster import ingest as run_ingest
     from spectral_zarr.config import Tolerance
 
@@ -53,6 +60,7 @@ def ingest(
         resume=resume,
         replace=replace_store,
         limit=limit,
+        patience=Patience(task_minutes, drain),
     )
     if dry_run:
         show_plan(request, cluster, workers, quiet=quiet, as_json=as_json)
