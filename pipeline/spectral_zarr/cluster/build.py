@@ -164,6 +164,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         batches = make_batches(files, request.config.build)
         with _released(paths, claim, executor, journal):
             exchange = request.replace and can_exchange(paths.target)
+            journal.write("batches", of=len(batches), bytes_in=sum(file.nbytes for file in files))
             receipts = _stage(paths, batches, request, executor, observer, journal)
             observer.begin("plan", len(batches), "batches")
             planner = gather_staged(paths, receipts, batches, request.config)
