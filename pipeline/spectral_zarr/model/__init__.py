@@ -10,11 +10,12 @@ from spectral_zarr.model.plan import (
     WavelengthPlan,
 )
 from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
-from spectral_zarr.model.source import Batch, Rejection, SourceFile
+from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
     "Batch",
+    "BatchFacts",
     "BatchRows",
     "BlockReceipt",
     "BlockTask",

@@ -50,6 +50,26 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What is known of a batch without the list of its files.
+
+    Attributes
+    ----------
+    n_files : int
+        Number of source files, companions included.
+    largest_file : int
+        Bytes of the largest source, with its companions.
+    sources_digest : str
+        Digest of everything that decides what is staged.
+    """
+
+    index: int
+    n_files: int
+    largest_file: int
+    sources_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rejection:
     """One file or spectrum that did not enter the store.
 

@@ -14,7 +14,16 @@ import pyarrow as pa
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
 from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError
-from spectral_zarr.model import Batch, ChunkReceipt, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
+from spectral_zarr.model import (
+    Batch,
+    BatchFacts,
+    ChunkReceipt,
+    Rejection,
+    SourceFile,
+    Spectrum,
+    StagedFile,
+    StageReceipt,
+)
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
@@ -44,8 +53,7 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
         Also on disk, written last. A batch with a valid receipt is not parsed again.
     """
     paths = BuildPaths.of(target)
-    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
-    sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
+    sources = _sources_digest(batch, config)
     with pinned(paths.staged) as staged:
         known = _valid_receipt(staged, batch, sources)
         if known is not None:
@@ -55,6 +63,17 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
                 message = f"{changed} has changed since it was read; give the build up with abort, or put the file back"
                 raise ResumeRefused(message, path=str(paths.build))
         return _stage(staged, batch, config, sources)
+
+
+def batch_facts(batch: Batch, config: Config) -> BatchFacts:
+    """What the plan needs to know of a batch beyond its receipt."""
+    largest = max(file.nbytes for file in batch.files)
+    return BatchFacts(batch.index, batch.n_files, largest, _sources_digest(batch, config))
+
+
+def _sources_digest(batch: Batch, config: Config) -> str:
+    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
+    return digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
 
 
 def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageReceipt:
