@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, readers, validate
+from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, readers, status, validate
 from spectral_zarr.cli.terminal import forgiving_streams
 
 TYPER_INTERRUPTED = 130
@@ -27,7 +27,7 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("ingest")(ingest.ingest)
 app.command("validate")(validate.validate)
-app.command("status")(builds.status)
+app.command("status")(status.status)
 app.command("abort")(builds.abort)
 app.command("readers")(readers.readers)
 app.add_typer(bench.app, name="bench")

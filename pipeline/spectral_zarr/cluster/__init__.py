@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.pace import PaceRequest, measure_pace
-    from spectral_zarr.cluster.status import BuildStatus, read_status
+    from spectral_zarr.cluster.status import BuildStatus, StatusReader, read_status
     from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
+    "StatusReader",
     "ThreadExecutor",
     "Verdict",
     "ingest",
@@ -56,6 +57,7 @@ _HOMES = {
     "PlanPreview": "build",
     "SerialExecutor": "executor",
     "SilentObserver": "observer",
+    "StatusReader": "status",
     "ThreadExecutor": "isolation",
     "Verdict": "check",
     "ingest": "build",

@@ -65,6 +65,7 @@ class Build:
 
 def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageReceipt]:
     """Stage some batches of a build that has `n_batches`; their receipts, in order."""
+    build.journal.write("batches", of=n_batches)
     build.observer.begin("stage", sum(batch.n_files for batch in batches), "files")
     receipts: dict[int, StageReceipt] = {}
     for receipt in build.executor.map(partial(stage_batch, str(build.paths.target), config=build.config), batches):
