@@ -34,6 +34,8 @@ EXIT_CODES = {
     "publish-uncertain": 6,
     "store-changed": 6,
     "damaged-build": 6,
+    "transient": 6,
+    "memory-limit": 6,
     "cluster-lost": 6,
     "interrupted": 75,
 }

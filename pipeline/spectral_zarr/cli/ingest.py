@@ -51,6 +51,13 @@ def ingest(
         bool, typer.Option("--replace", help="Put the new store in the place of an existing one, when it is complete.")
     ] = False,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")] = 0,
+    task_minutes: Annotated[
+        float, typer.Option(min=0.01, metavar="MINUTES", help="Time after which a task that hangs is given up.")
+    ] = 10.0,
+    drain: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Time that running tasks get to finish after SIGTERM or Ctrl-C."),
+    ] = 60.0,
     zarr_format: Annotated[
         int | None, typer.Option(min=2, max=3, metavar="2|3", help="Zarr format; 3, or what the configuration says.")
     ] = None,
@@ -63,7 +70,7 @@ def ingest(
     """
     if len(paths) < 2:
         raise UsageError("name the sources first and the store to make last, for example: ingest spectra/ out.zarr")
-    from spectral_zarr.cluster import DeferredExecutor, IngestRequest
+    from spectral_zarr.cluster import DeferredExecutor, IngestRequest, Patience
     from spectral_zarr.cluster import ingest as run_ingest
     from spectral_zarr.config import Tolerance, load_config
 
@@ -75,6 +82,7 @@ def ingest(
         resume=resume,
         replace=replace_store,
         limit=limit,
+        patience=Patience(task_minutes, drain),
     )
     if dry_run:
         show_plan(request, cluster, workers, quiet=quiet, as_json=as_json)

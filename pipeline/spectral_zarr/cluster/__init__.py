@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.deferred import DeferredExecutor, LentExecutor
     from spectral_zarr.cluster.executor import Executor, SerialExecutor
     from spectral_zarr.cluster.isolation import ThreadExecutor
+    from spectral_zarr.cluster.kinds import Patience
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.pace import PaceRequest, measure_pace
@@ -28,6 +29,7 @@ __all__ = [
     "Observer",
     "Outcome",
     "PaceRequest",
+    "Patience",
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
@@ -54,6 +56,7 @@ _HOMES = {
     "Observer": "observer",
     "Outcome": "build",
     "PaceRequest": "pace",
+    "Patience": "kinds",
     "PlanPreview": "build",
     "SerialExecutor": "executor",
     "SilentObserver": "observer",

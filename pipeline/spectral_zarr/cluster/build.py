@@ -10,6 +10,7 @@ from functools import partial
 
 from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.journal import Journal, LoggedObserver
+from spectral_zarr.cluster.kinds import Patience
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.phases import (
     Build,
@@ -56,6 +57,8 @@ class IngestRequest:
         Whether a store at the target is replaced; until then it stays as it is.
     limit : int
         Only the first files, 0 for all.
+    patience : Patience
+        How long tasks are waited for.
     """
 
     sources: tuple[str, ...]
@@ -65,6 +68,7 @@ class IngestRequest:
     resume: bool = False
     replace: bool = False
     limit: int = 0
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,8 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
     journal = Journal.of_attempt(paths, claim.attempt)
     journal.begin(attempt=claim.attempt, request=digest(claim.request))
-    build = Build(paths, request.config, executor, LoggedObserver(observer or SilentObserver(), journal), journal)
+    watching = LoggedObserver(observer or SilentObserver(), journal)
+    build = Build(paths, request.config, executor, watching, journal, patience=request.patience)
     if claim.state == "published":
         # The interrupted build had ended with its rename.
         record(paths, claim)

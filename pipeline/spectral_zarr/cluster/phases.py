@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from spectral_zarr.cluster.check import check
-from spectral_zarr.cluster.executor import Executor
+from spectral_zarr.cluster.executor import Executor, Retry
 from spectral_zarr.cluster.journal import Journal, by_code
+from spectral_zarr.cluster.kinds import Patience, fill_kind, stage_kind
 from spectral_zarr.cluster.observer import Observer
 from spectral_zarr.cluster.provenance import library_versions, package_commit, pipeline_name, timestamp
 from spectral_zarr.cluster.signals import signals_wait
@@ -38,11 +38,9 @@ from spectral_zarr.store.publication import publish, remove_partial_files, retir
 from spectral_zarr.store.records import freeze_plan, read_record, to_json, write_json, write_record
 from spectral_zarr.store.staging import write_columns as write_staged
 from spectral_zarr.tasks.catalog import plan_catalog
-from spectral_zarr.tasks.fill import fill_block
 from spectral_zarr.tasks.finalise import write_columns
 from spectral_zarr.tasks.placement import batches_of
 from spectral_zarr.tasks.planning import gather_staged, staged_tables
-from spectral_zarr.tasks.stage import stage_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,12 @@ class Build:
     observer: Observer
     journal: Journal
     again: str = "run again with --resume"
+    patience: Patience = field(default_factory=Patience)
+
+    def retried(self, retry: Retry) -> None:
+        """Write down that a task is tried again."""
+        reason = f"{retry.reason}; it runs alone" if retry.alone else retry.reason
+        self.journal.retried(retry.task, retry.number, reason)
 
 
 def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageReceipt]:
@@ -68,7 +72,8 @@ def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageR
     build.journal.write("batches", of=n_batches)
     build.observer.begin("stage", sum(batch.n_files for batch in batches), "files")
     receipts: dict[int, StageReceipt] = {}
-    for receipt in build.executor.map(partial(stage_batch, str(build.paths.target), config=build.config), batches):
+    kind = stage_kind(str(build.paths.target), build.config, build.patience, build.retried, build.observer.note)
+    for receipt in build.executor.map(kind, batches):
         receipts[receipt.batch] = receipt
         build.observer.advance(receipt.n_files)
         reached(Step.STAGED)
@@ -170,7 +175,8 @@ def fill(build: Build, plan: BuildPlan, blocks: Sequence[int]) -> None:
     """Fill some row blocks."""
     tasks = [BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in blocks]
     build.observer.begin("fill", sum(len(plan.block_rows(block)) for block in blocks), "rows")
-    for receipt in build.executor.map(partial(fill_block, str(build.paths.target)), tasks):
+    kind = fill_kind(str(build.paths.target), build.patience, build.retried, build.observer.note)
+    for receipt in build.executor.map(kind, tasks):
         rows = len(plan.block_rows(receipt.block))
         build.observer.advance(rows)
         reached(Step.FILLED)

@@ -188,7 +188,7 @@ def _clear_remains(paths: BuildPaths) -> None:
     """Remove what killed writers and removals left."""
     for path in (paths.tmp, paths.receipts, paths.staged, paths.build, paths.target):
         remove_leftovers(path)
-    remove_partial_files(paths.build)
+    remove_partial_files(paths.build, but=paths.staged)
 
 
 def _refuse_other(paths: BuildPaths, held: Claim, wanted: Claim) -> None:

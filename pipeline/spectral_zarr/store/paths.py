@@ -11,6 +11,10 @@ PARTIAL = ".partial"
 """Suffix of files that are being written; they are replaced atomically and never read."""
 
 
+PIXELS = ".pixels.arrow"
+"""Suffix of the staged pixels of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildPaths:
     """Paths of one build; everything is a sibling of the target, so that one rename publishes it."""
