@@ -261,6 +261,13 @@ class ResumeRefused(StagingBusy):
     code = "resume-refused"
 
 
+class PartsMissing(SpectralZarrError):
+    """A phase of a build in parts cannot begin, because parts of the phase before it have no proof on disk."""
+
+    code = "parts-missing"
+    exit_code = 5
+
+
 class EnvironmentFault(SpectralZarrError):
     """The machine failed the build: disk, memory, permissions or cluster."""
 

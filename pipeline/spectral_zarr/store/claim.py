@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from spectral_zarr.errors import EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
+from spectral_zarr.errors import DamagedBuild, EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.fsops import (
     create_durable,
@@ -41,6 +41,10 @@ class Claim:
         Whether the owner is still finding out what its predecessor left.
     attempt : int
         Counts the owners of the build directory.
+    parts : int
+        Number of parts in which the sources are staged; 0 when one driver does all.
+    shared : bool
+        Whether parts work under the claim, each for itself; then the owner only made it.
     """
 
     host: str
@@ -50,6 +54,8 @@ class Claim:
     state: Literal["new", "building", "stopped", "published"] = "new"
     claiming: bool = False
     attempt: int = 1
+    parts: int = 0
+    shared: bool = False
 
     @property
     def owner(self) -> str:
@@ -59,7 +65,7 @@ class Claim:
     @property
     def active(self) -> bool:
         """Whether the owner is at work."""
-        return (self.claiming or self.state == "building") and owner_lives(self)
+        return (self.claiming or (self.state == "building" and not self.shared)) and owner_lives(self)
 
 
 def own_claim(request: RequestFacts) -> Claim:
@@ -73,6 +79,22 @@ def current_claim(paths: BuildPaths) -> Claim | None:
         return None
     attempts = [path for path in paths.claims.iterdir() if path.suffix == ".json"]
     return read_record(max(attempts), Claim) if attempts else None
+
+
+def at_work(paths: BuildPaths, claim: Claim) -> str:
+    """Who is at work under a claim, in words: its owner, or one of the parts that have joined; '' for nobody."""
+    if claim.active:
+        return claim.owner
+    for path in sorted(paths.parts.glob("*.json")):
+        try:
+            part = read_record(path, Claim)
+        except DamagedBuild:
+            if path.exists():
+                raise
+            continue
+        if owner_lives(part):
+            return f"{part.owner} ({path.stem.partition('.')[0].replace('-', ' ')})"
+    return ""
 
 
 def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: bool = False) -> Claim:
@@ -123,11 +145,12 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     for directory in (paths.build, paths.claims):
         make_directory(directory)
     previous = current_claim(paths)
-    if previous is not None and previous.active:
-        raise StagingBusy(f"{previous.owner} is building this store; wait for it", path=str(paths.tmp))
+    if previous is not None and (who := at_work(paths, previous)):
+        raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
     held = replace(wanted, claiming=True)
     if previous is not None:
-        held = replace(held, request=previous.request, state=previous.state, attempt=previous.attempt + 1)
+        attempt = previous.attempt + 1
+        held = replace(held, request=previous.request, state=previous.state, parts=previous.parts, attempt=attempt)
     file = paths.claim(held.attempt)
     try:
         made = create_durable(file, to_json(held))
@@ -138,6 +161,10 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
         made = read_record(file, Claim) == held
     if not made:
         raise StagingBusy("another process has just taken this build", path=str(paths.tmp))
+    if previous is not None and (who := at_work(paths, replace(previous, shared=True))):
+        # A part joins and then looks whether the claim still stands; one of the two notices the other.
+        release(paths, held)
+        raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
     return held
 
 
@@ -165,7 +192,10 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
     if started:
         if not resume:
             message = (
-                f"an interrupted build by {held.owner} lies here; continue with --resume, or give it up with abort"
+                f"a build in {held.parts} parts lies here; go on with stage, plan, fill and finalise, take it over "
+                "with ingest --resume, or give it up with abort"
+                if held.parts
+                else f"an interrupted build by {held.owner} lies here; continue with --resume, or give it up with abort"
             )
             raise StagingBusy(message, path=str(paths.build))
         _refuse_other(paths, held, wanted)
@@ -256,8 +286,8 @@ def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
         if os.path.lexists(paths.tmp):
             raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
         return False
-    if previous.active:
-        raise StagingBusy(f"{previous.owner} is building this store; stop it first", path=str(paths.tmp))
+    if who := at_work(paths, previous):
+        raise StagingBusy(f"{who} is building this store; stop it first", path=str(paths.tmp))
     held = _acquire(paths, wanted)
     published = settle(paths) or held.state == "published"
     if published:
