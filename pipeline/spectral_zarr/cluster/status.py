@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from spectral_zarr.cluster.slurm import job_lives
 from spectral_zarr.errors import UsageError
 from spectral_zarr.model import BuildPlan
 from spectral_zarr.store.claim import current_claim
@@ -73,7 +74,7 @@ def read_status(target: str | Path) -> BuildStatus:
         phase, tasks, total = ("fill" if len(filled) < plan.n_blocks else "finalise"), filled, plan.n_blocks
     else:
         phase, tasks, total = "stage", staged, int(staged[-1]["of"]) if staged else 0
-    alive = claim.active
+    alive = claim.active(job_lives)
     span = tasks[-1]["time"] - tasks[0]["time"] if len(tasks) > 1 else 0.0
     return BuildStatus(
         target=str(paths.target),
