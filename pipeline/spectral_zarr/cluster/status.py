@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from spectral_zarr.cluster.events import Event, LogReader
+from spectral_zarr.cluster.slurm import job_lives
 from spectral_zarr.errors import ContractViolation, UsageError
 from spectral_zarr.model import TaskRun
 from spectral_zarr.store.calls import Step
@@ -172,9 +173,10 @@ class StatusReader:
 def _state(paths: BuildPaths, claim: Claim) -> State:
     if claim.state == "published" or (paths.target.exists() and not paths.tmp.exists()):
         return "published"
-    if not claim.active:
+    if not claim.active(job_lives):
         return "stopped"
-    return "running" if claim.host == socket.gethostname() else "unknown"
+    known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))
+    return "running" if known else "unknown"
 
 
 def summarise(target: str, state: State, owner: str, log: Mapping[str, Sequence[Event]]) -> BuildStatus:
