@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, phases, readers, validate
+from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, phases, readers, status, validate
 from spectral_zarr.cli.terminal import forgiving_streams
 
 TYPER_INTERRUPTED = 130
@@ -31,7 +31,7 @@ app.command("plan")(phases.plan)
 app.command("fill")(phases.fill)
 app.command("finalise")(phases.finalise)
 app.command("validate")(validate.validate)
-app.command("status")(builds.status)
+app.command("status")(status.status)
 app.command("abort")(builds.abort)
 app.command("readers")(readers.readers)
 app.add_typer(bench.app, name="bench")

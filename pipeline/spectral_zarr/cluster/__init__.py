@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.pace import PaceRequest, measure_pace
     from spectral_zarr.cluster.parts import FilledPart, StagedPart, fill_part, finalise_parts, plan_parts, stage_part
-    from spectral_zarr.cluster.status import BuildStatus, read_status
+    from spectral_zarr.cluster.status import BuildStatus, StatusReader, read_status
     from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "SerialExecutor",
     "SilentObserver",
     "StagedPart",
+    "StatusReader",
     "ThreadExecutor",
     "Verdict",
     "fill_part",
@@ -68,6 +69,7 @@ _HOMES = {
     "SerialExecutor": "executor",
     "SilentObserver": "observer",
     "StagedPart": "parts",
+    "StatusReader": "status",
     "ThreadExecutor": "isolation",
     "Verdict": "check",
     "fill_part": "parts",

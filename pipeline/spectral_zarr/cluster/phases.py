@@ -110,6 +110,7 @@ def told(build: Build) -> Iterator[None]:
 
 def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageReceipt]:
     """Stage some batches of a build that has `n_batches`; their receipts, in order."""
+    build.journal.write("batches", of=n_batches)
     build.observer.begin("stage", sum(batch.n_files for batch in batches), "files")
     receipts: dict[int, StageReceipt] = {}
     kind = stage_kind(str(build.paths.target), build.config, build.patience, build.retried, build.observer.note)

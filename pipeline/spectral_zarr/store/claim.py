@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,14 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.publication import remove_partial_files, retire_old, settle
 from spectral_zarr.store.records import read_record, to_json, write_record
 from spectral_zarr.store.request import RequestFacts, differences
+
+JobLives = Callable[[str, int], bool | None]
+"""Whether a job of the batch system still runs under a restart count; None when that cannot be found out."""
+
+
+def no_batch_system(job: str, restarts: int) -> bool | None:
+    """Where nobody can be asked."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Claim:
         Number of parts in which the sources are staged; 0 when one driver does all.
     shared : bool
         Whether parts work under the claim, each for itself; then the owner only made it.
+    job, restarts : str, int
+        The job of the batch system that the driver runs in, '' for none, and how often it was requeued.
     """
 
     host: str
@@ -56,21 +67,22 @@ class Claim:
     attempt: int = 1
     parts: int = 0
     shared: bool = False
+    job: str = ""
+    restarts: int = 0
 
     @property
     def owner(self) -> str:
         """The owner in words."""
-        return f"process {self.pid} on {self.host}"
+        return f"process {self.pid} on {self.host}{f', job {self.job}' if self.job else ''}"
 
-    @property
-    def active(self) -> bool:
+    def active(self, job_lives: JobLives = no_batch_system) -> bool:
         """Whether the owner is at work."""
-        return (self.claiming or (self.state == "building" and not self.shared)) and owner_lives(self)
+        return (self.claiming or (self.state == "building" and not self.shared)) and owner_lives(self, job_lives)
 
 
-def own_claim(request: RequestFacts) -> Claim:
+def own_claim(request: RequestFacts, job: str = "", restarts: int = 0) -> Claim:
     """The claim of this process."""
-    return Claim(socket.gethostname(), os.getpid(), _birth(os.getpid()), request)
+    return Claim(socket.gethostname(), os.getpid(), _birth(os.getpid()), request, job=job, restarts=restarts)
 
 
 def current_claim(paths: BuildPaths) -> Claim | None:
@@ -81,9 +93,9 @@ def current_claim(paths: BuildPaths) -> Claim | None:
     return read_record(max(attempts), Claim) if attempts else None
 
 
-def at_work(paths: BuildPaths, claim: Claim) -> str:
+def at_work(paths: BuildPaths, claim: Claim, job_lives: JobLives = no_batch_system) -> str:
     """Who is at work under a claim, in words: its owner, or one of the parts that have joined; '' for nobody."""
-    if claim.active:
+    if claim.active(job_lives):
         return claim.owner
     for path in sorted(paths.parts.glob("*.json")):
         try:
@@ -92,12 +104,19 @@ def at_work(paths: BuildPaths, claim: Claim) -> str:
             if path.exists():
                 raise
             continue
-        if owner_lives(part):
+        if owner_lives(part, job_lives):
             return f"{part.owner} ({path.stem.partition('.')[0].replace('-', ' ')})"
     return ""
 
 
-def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: bool = False) -> Claim:
+def take_claim(
+    paths: BuildPaths,
+    wanted: Claim,
+    *,
+    resume: bool,
+    replacing: bool = False,
+    job_lives: JobLives = no_batch_system,
+) -> Claim:
     """Claim the target, or take an interrupted build over.
 
     Returns
@@ -118,7 +137,7 @@ def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: boo
         if os.path.lexists(paths.tmp):
             message = "it was not made by this tool, or its build directory is gone; remove it by hand"
             raise StagingBusy(message, path=str(paths.tmp))
-    held = _acquire(paths, wanted)
+    held = _acquire(paths, wanted, job_lives)
     try:
         claim = _begin(paths, held, wanted, resume=resume, replacing=replacing)
     except BaseException:
@@ -140,12 +159,12 @@ def release(paths: BuildPaths, claim: Claim) -> None:
     record(paths, replace(claim, claiming=False, state="stopped" if claim.state == "building" else claim.state))
 
 
-def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
+def _acquire(paths: BuildPaths, wanted: Claim, job_lives: JobLives) -> Claim:
     """Become the owner of the build directory; of several processes that try, one succeeds."""
     for directory in (paths.build, paths.claims):
         make_directory(directory)
     previous = current_claim(paths)
-    if previous is not None and (who := at_work(paths, previous)):
+    if previous is not None and (who := at_work(paths, previous, job_lives)):
         raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
     held = replace(wanted, claiming=True)
     if previous is not None:
@@ -161,7 +180,7 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
         made = read_record(file, Claim) == held
     if not made:
         raise StagingBusy("another process has just taken this build", path=str(paths.tmp))
-    if previous is not None and (who := at_work(paths, replace(previous, shared=True))):
+    if previous is not None and (who := at_work(paths, replace(previous, shared=True), job_lives)):
         # A part joins and then looks whether the claim still stands; one of the two notices the other.
         release(paths, held)
         raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
@@ -251,10 +270,16 @@ def _put_records_aside(paths: BuildPaths) -> None:
         remove_aside(paths.old_build, paths.target)
 
 
-def owner_lives(claim: Claim) -> bool:
-    """Whether the owner may still run; an owner on another host is presumed alive."""
+def owner_lives(claim: Claim, job_lives: JobLives = no_batch_system) -> bool:
+    """Whether the owner may still run; an owner on another host is presumed alive, unless its job is known to be gone.
+
+    Parameters
+    ----------
+    job_lives : callable
+        Is asked about the job of an owner on another host.
+    """
     if claim.host != socket.gethostname():
-        return True
+        return not claim.job or job_lives(claim.job, claim.restarts) is not False
     return claim.pid != os.getpid() and _birth(claim.pid) == claim.birth
 
 
@@ -268,7 +293,7 @@ def _birth(pid: int) -> str:
     return "" if status[0] in "ZX" else f"{boot}/{status[19]}"
 
 
-def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
+def abort_build(paths: BuildPaths, wanted: Claim, job_lives: JobLives = no_batch_system) -> bool:
     """Give an interrupted build up: remove the store in the making and the build directory.
 
     Returns
@@ -286,9 +311,9 @@ def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
         if os.path.lexists(paths.tmp):
             raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
         return False
-    if who := at_work(paths, previous):
+    if who := at_work(paths, previous, job_lives):
         raise StagingBusy(f"{who} is building this store; stop it first", path=str(paths.tmp))
-    held = _acquire(paths, wanted)
+    held = _acquire(paths, wanted, job_lives)
     published = settle(paths) or held.state == "published"
     if published:
         retire_old(paths)
