@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic
 
 from distributed import Client, Future
+from distributed.client import AllExit
 from distributed.scheduler import KilledWorker
 
 from spectral_zarr.cluster.drain import Drain, draining
@@ -36,6 +38,14 @@ POLL_SECONDS = 2.0
 
 PATIENCE_SECONDS = 300.0
 """Time without any worker after which the cluster counts as lost."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
+
+
+# The fetching of a receipt that a signal has interrupted ends later, in a thread where nobody asks for it.
+logging.getLogger("asyncio").addFilter(_is_news)
 
 
 @dataclass(frozen=True, slots=True)
