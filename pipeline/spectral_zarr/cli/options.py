@@ -42,3 +42,31 @@ LocalCluster: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Target: TypeAlias = Annotated[str, typer.Argument(metavar="OUT.zarr", help="The store that is being built.")]
+SourcesAndTarget: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCES... OUT.zarr",
+        help="Files, directories, quoted patterns or @list.txt; last, the store to make.",
+        show_default=False,
+    ),
+]
+MaxRejected: TypeAlias = Annotated[
+    str, typer.Option(metavar="N|P%", help="Rejections to accept: a number such as 5, or a share such as 2%.")
+]
+Catalog: TypeAlias = Annotated[
+    str, typer.Option(metavar="TABLE", help="Stellar parameters to join: FITS, Parquet, CSV or VOTable.")
+]
+CatalogKey: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN[=FIELD]",
+        help="Column of the catalogue that identifies the spectra, and the metadata field that it equals.",
+    ),
+]
+Limit: TypeAlias = Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")]
+ZarrFormat: TypeAlias = Annotated[
+    int | None, typer.Option(min=2, max=3, metavar="2|3", help="Zarr format; 3, or what the configuration says.")
+]
+Part: TypeAlias = Annotated[
+    str, typer.Option("--part", metavar="I/N", help="Which of how many parts, for example 2/16.", show_default=False)
+]

@@ -14,7 +14,7 @@ from typing import Any
 
 import google_crc32c
 
-from spectral_zarr.errors import DiskFull, EnvironmentFault, TargetExists
+from spectral_zarr.errors import TRANSIENT_ERRNOS, DiskFull, EnvironmentFault, TargetExists, TransientFault
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.paths import PARTIAL
 
@@ -35,7 +35,8 @@ def translated(path: str | Path) -> Iterator[None]:
             message = "no space, quota or inodes left; free some and run the same command with --resume"
             raise DiskFull(message, path=where) from error
         message = f"{error.strerror or error}; mend it and run the same command with --resume"
-        raise EnvironmentFault(message, path=where) from error
+        kind = TransientFault if error.errno in TRANSIENT_ERRNOS else EnvironmentFault
+        raise kind(message, path=where) from error
 
 
 def _named(path: str) -> str:
