@@ -317,6 +317,18 @@ class ClusterLost(EnvironmentFault):
     code = "cluster-lost"
 
 
+class JobRefused(EnvironmentFault):
+    """The batch system does not take the jobs of the workers."""
+
+    code = "job-refused"
+
+
+class PreflightFailed(EnvironmentFault):
+    """A worker on another node is another program, or does not see the same files."""
+
+    code = "preflight"
+
+
 class Interrupted(SpectralZarrError):
     """The build was stopped by a signal and can be resumed."""
 

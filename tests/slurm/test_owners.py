@@ -115,4 +115,4 @@ def test_nobody_takes_a_build_over_whose_owner_cannot_be_asked_for(
     with pytest.raises(StagingBusy):
         ingest(request, SerialExecutor())
     record(paths, replace(claim_of(paths), job=job))
-    assert abort_build(paths, own_claim(claim_of(paths).request), job_lives)
+    assert abort_build(paths, own_claim(claim_of(paths).request))

@@ -17,7 +17,7 @@ from spectral_zarr.cluster.slurm import job_lives
 from spectral_zarr.errors import ContractViolation, UsageError
 from spectral_zarr.model import TaskRun
 from spectral_zarr.store.calls import Step
-from spectral_zarr.store.claim import Claim, current_claim
+from spectral_zarr.store.claim import Claim, ask_about_jobs, current_claim
 from spectral_zarr.store.paths import BuildPaths
 
 MOST_SLOWEST = 5
@@ -150,6 +150,7 @@ class StatusReader:
     """
 
     def __init__(self, target: str | Path) -> None:
+        ask_about_jobs(job_lives)
         self._paths = BuildPaths.of(target)
         self._log = LogReader(self._paths.log)
 
@@ -173,7 +174,7 @@ class StatusReader:
 def _state(paths: BuildPaths, claim: Claim) -> State:
     if claim.state == "published" or (paths.target.exists() and not paths.tmp.exists()):
         return "published"
-    if not claim.active(job_lives):
+    if not claim.active:
         return "stopped"
     known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))
     return "running" if known else "unknown"
