@@ -227,6 +227,9 @@ def _put_records_aside(paths: BuildPaths) -> None:
             continue
         with translated(path):
             calls().rename(str(path), str(paths.old_build / path.name))
+    if moved:
+        # Before the claim says that another plan is being built, the old one must be out of its way for good.
+        sync_directory(paths.old_build)
     if not os.path.lexists(paths.target):
         remove_aside(paths.old_build, paths.target)
 
