@@ -25,7 +25,7 @@ from spectral_zarr.cluster.phases import (
 from spectral_zarr.cluster.provenance import package_version, timestamp
 from spectral_zarr.config import Config, Tolerance
 from spectral_zarr.errors import Interrupted, SpectralZarrError
-from spectral_zarr.model import BuildPlan, Rejection, SourceFile
+from spectral_zarr.model import BuildPlan, Rejection, SourceFiles
 from spectral_zarr.store.calls import Step, reached
 from spectral_zarr.store.claim import Claim, own_claim, record, release, take_claim
 from spectral_zarr.store.columns import read_rejections
@@ -169,14 +169,14 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         plan=plan,
         rejections=rejections,
         warnings=warnings,
-        source_bytes=sum(file.nbytes for file in files),
+        source_bytes=files.nbytes,
         store_bytes=store_bytes,
         store_files=store_files,
         seconds=time.monotonic() - began,
     )
 
 
-def sources_of(request: IngestRequest) -> tuple[SourceFile, ...]:
+def sources_of(request: IngestRequest) -> SourceFiles:
     """The files that a request names."""
     files = scan_sources(request.sources)
     return files[: request.limit] if request.limit else files

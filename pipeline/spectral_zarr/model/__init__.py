@@ -10,7 +10,7 @@ from spectral_zarr.model.plan import (
     WavelengthPlan,
 )
 from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
-from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile
+from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile, SourceFiles
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Sampling",
     "Scale",
     "SourceFile",
+    "SourceFiles",
     "Spectrum",
     "StageReceipt",
     "StagedFile",
