@@ -267,6 +267,13 @@ class ResumeRefused(StagingBusy):
     code = "resume-refused"
 
 
+class PartsMissing(SpectralZarrError):
+    """A phase of a build in parts cannot begin, because parts of the phase before it have no proof on disk."""
+
+    code = "parts-missing"
+    exit_code = 5
+
+
 class EnvironmentFault(SpectralZarrError):
     """The machine failed the build: disk, memory, permissions or cluster."""
 
@@ -314,6 +321,18 @@ class ClusterLost(EnvironmentFault):
     """The scheduler or too many workers are gone."""
 
     code = "cluster-lost"
+
+
+class JobRefused(EnvironmentFault):
+    """The batch system does not take the jobs of the workers."""
+
+    code = "job-refused"
+
+
+class PreflightFailed(EnvironmentFault):
+    """A worker on another node is another program, or does not see the same files."""
+
+    code = "preflight"
 
 
 class Interrupted(SpectralZarrError):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.pace import PaceRequest, measure_pace
-    from spectral_zarr.cluster.status import BuildStatus, read_status
+    from spectral_zarr.cluster.parts import FilledPart, StagedPart, fill_part, finalise_parts, plan_parts, stage_part
+    from spectral_zarr.cluster.status import BuildStatus, StatusReader, read_status
     from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ChunkTrials",
     "DeferredExecutor",
     "Executor",
+    "FilledPart",
     "IngestRequest",
     "LentExecutor",
     "Observer",
@@ -33,13 +35,19 @@ __all__ = [
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
+    "StagedPart",
+    "StatusReader",
     "ThreadExecutor",
     "Verdict",
+    "fill_part",
+    "finalise_parts",
     "ingest",
     "measure_pace",
     "open_executor",
+    "plan_parts",
     "preview",
     "read_status",
+    "stage_part",
     "try_chunks",
     "validate",
 ]
@@ -50,6 +58,7 @@ _HOMES = {
     "ChunkTrials": "trials",
     "DeferredExecutor": "deferred",
     "Executor": "executor",
+    "FilledPart": "parts",
     "IngestRequest": "build",
     "LentExecutor": "deferred",
     "Observer": "observer",
@@ -59,13 +68,19 @@ _HOMES = {
     "PlanPreview": "build",
     "SerialExecutor": "executor",
     "SilentObserver": "observer",
+    "StagedPart": "parts",
+    "StatusReader": "status",
     "ThreadExecutor": "isolation",
     "Verdict": "check",
+    "fill_part": "parts",
+    "finalise_parts": "parts",
     "ingest": "build",
     "measure_pace": "pace",
     "open_executor": "open",
+    "plan_parts": "parts",
     "preview": "build",
     "read_status": "status",
+    "stage_part": "parts",
     "try_chunks": "trials",
     "validate": "check",
 }

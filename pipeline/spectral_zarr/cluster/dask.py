@@ -134,7 +134,7 @@ class DaskExecutor(Closing):
             error = self._error(future)
             if error is None:
                 try:
-                    receipt: Receipt = future.result(timeout=self._patience)
+                    receipt: Receipt = future.result(timeout=min(self._patience, PATIENCE_SECONDS))
                 except (TimeoutError, CancelledError):
                     # Its worker was lost before it was fetched, so that it runs again.
                     error = None if future.status in ("pending", "lost") else self._error(future)

@@ -63,6 +63,15 @@ class BuildPaths:
         return self.build / "claims"
 
     @property
+    def parts(self) -> Path:
+        """Which parts of a phase are at work: one claim for each."""
+        return self.build / "parts"
+
+    def share(self, phase: str) -> Path:
+        """How the work of a phase is shared among its parts."""
+        return self.build / f"{phase}-share.json"
+
+    @property
     def intent(self) -> Path:
         """What the publication that is under way does, so that the next start can finish or undo it."""
         return self.build / "publish-intent.json"

@@ -93,7 +93,7 @@ def _may_be_mended(receipt: StageReceipt) -> bool:
 def batch_facts(batch: Batch, config: Config) -> BatchFacts:
     """What the plan needs to know of a batch beyond its receipt."""
     largest = max(file.nbytes for file in batch.files)
-    return BatchFacts(batch.index, batch.n_files, largest, _sources_digest(batch, config))
+    return BatchFacts(batch.index, batch.n_files, batch.nbytes, largest, _sources_digest(batch, config))
 
 
 def _sources_digest(batch: Batch, config: Config) -> str:
