@@ -13,7 +13,7 @@ from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import SourceError
 from spectral_zarr.model import Batch, BatchFacts, BatchRows, StageReceipt
 from spectral_zarr.plan import Planner
-from spectral_zarr.plan.planner import PLAN_COLUMNS
+from spectral_zarr.plan.planner import PLAN_COLUMNS, repeated_hashes
 from spectral_zarr.readers import find_reader, open_source
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.columns import has_number
@@ -52,7 +52,8 @@ def gather_staged(
             pixels.close()
         return values
 
-    planner = Planner(config, load)
+    tables = (read_columns(paths.staged / receipt.columns.name, ("spec_id",)) for receipt in receipts)
+    planner = Planner(config, load, repeated_hashes(table["spec_id"].to_pylist() for table in tables))
     for batch, receipt in zip(batches, receipts, strict=True):
         table = read_columns(paths.staged / receipt.columns.name)
         _add(planner, batch.index, table, None, nbytes=table.nbytes, largest_file=batch.largest_file)
@@ -76,7 +77,8 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
                 return values
         raise LookupError(name)
 
-    planner = Planner(config, load)
+    repeated = repeated_hashes(surveys[batch.index].columns["spec_id"].to_pylist() for batch in batches)
+    planner = Planner(config, load, repeated)
     for batch in batches:
         survey = surveys[batch.index]
         largest = max(file.nbytes for file in batch.files)
