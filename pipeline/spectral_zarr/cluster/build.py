@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.journal import Journal, LoggedObserver
+from spectral_zarr.cluster.kinds import Patience
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.phases import (
     Build,
@@ -19,15 +18,16 @@ from spectral_zarr.cluster.phases import (
     finish_plan,
     make_public,
     plan_staged,
+    released,
     stage,
     tidy,
 )
 from spectral_zarr.cluster.provenance import package_version, timestamp
+from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
-from spectral_zarr.errors import Interrupted, SpectralZarrError
 from spectral_zarr.model import BuildPlan, Rejection, SourceFiles
 from spectral_zarr.store.calls import Step, reached
-from spectral_zarr.store.claim import Claim, own_claim, record, release, take_claim
+from spectral_zarr.store.claim import record, take_claim
 from spectral_zarr.store.columns import read_rejections
 from spectral_zarr.store.fsops import can_exchange, tree_size
 from spectral_zarr.store.paths import BuildPaths
@@ -56,6 +56,8 @@ class IngestRequest:
         Whether a store at the target is replaced; until then it stays as it is.
     limit : int
         Only the first files, 0 for all.
+    patience : Patience
+        How long tasks are waited for.
     """
 
     sources: tuple[str, ...]
@@ -65,6 +67,7 @@ class IngestRequest:
     resume: bool = False
     replace: bool = False
     limit: int = 0
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +143,12 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     began = time.monotonic()
     paths = BuildPaths.of(request.target)
     files = sources_of(request)
-    wanted = own_claim(request_facts(files, request.config, package_version()))
+    wanted = claim_in_job(request_facts(files, request.config, package_version()))
     claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
     journal = Journal.of_attempt(paths, claim.attempt)
     journal.begin(attempt=claim.attempt, request=digest(claim.request))
-    build = Build(paths, request.config, executor, LoggedObserver(observer or SilentObserver(), journal), journal)
+    watching = LoggedObserver(observer or SilentObserver(), journal)
+    build = Build(paths, request.config, executor, watching, journal, patience=request.patience)
     if claim.state == "published":
         # The interrupted build had ended with its rename.
         record(paths, claim)
@@ -152,7 +156,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
         tidy(build)
     else:
         batches = make_batches(files, request.config.build)
-        with _released(build, claim):
+        with released(build, claim):
             exchange = request.replace and can_exchange(paths.target)
             receipts = stage(build, batches, len(batches))
             facts = [batch_facts(batch, request.config) for batch in batches]
@@ -161,18 +165,30 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
             fill(build, plan, range(plan.n_blocks))
             warnings = complete(build, plan, documents)
             make_public(build, plan, claim, replacing=request.replace, exchange=exchange)
-    store_files, store_bytes = tree_size(paths.target)
+    return outcome(build, plan, rejections, warnings, files.nbytes, time.monotonic() - began)
+
+
+def outcome(
+    build: Build,
+    plan: BuildPlan,
+    rejections: tuple[Rejection, ...],
+    warnings: int,
+    source_bytes: int,
+    seconds: float,
+) -> Outcome:
+    """What there is to say of a store that has just been published."""
+    store_files, store_bytes = tree_size(build.paths.target)
     build.journal.write(Step.PUBLISHED, rows=plan.n_spec, files=store_files, bytes=store_bytes)
     reached(Step.PUBLISHED)
     return Outcome(
-        target=str(paths.target),
+        target=str(build.paths.target),
         plan=plan,
         rejections=rejections,
         warnings=warnings,
-        source_bytes=files.nbytes,
+        source_bytes=source_bytes,
         store_bytes=store_bytes,
         store_files=store_files,
-        seconds=time.monotonic() - began,
+        seconds=seconds,
     )
 
 
@@ -180,24 +196,3 @@ def sources_of(request: IngestRequest) -> SourceFiles:
     """The files that a request names."""
     files = scan_sources(request.sources)
     return files[: request.limit] if request.limit else files
-
-
-@contextmanager
-def _released(build: Build, claim: Claim) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        # A worker that still writes would race with whoever takes the build over.
-        build.executor.close()
-        code = error.code if isinstance(error, SpectralZarrError) else type(error).__name__
-        build.journal.write("stopped", code=code, reason=str(error))
-        try:
-            # What is at the target may be this build all the same; then the next start says so.
-            release(build.paths, claim)
-        except SpectralZarrError:
-            # The disk is full: the claim still says who built, and a dead owner is recognised by its process.
-            build.journal.write("claim-not-released")
-        if isinstance(error, KeyboardInterrupt):
-            message = "stopped; run the same command with --resume"
-            raise Interrupted(message, path=str(build.paths.target)) from error
-        raise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from spectral_zarr.cluster.check import check
-from spectral_zarr.cluster.executor import Executor
+from spectral_zarr.cluster.executor import Executor, Retry
 from spectral_zarr.cluster.journal import Journal, by_code
+from spectral_zarr.cluster.kinds import Patience, fill_kind, stage_kind
 from spectral_zarr.cluster.observer import Observer
 from spectral_zarr.cluster.provenance import library_versions, package_commit, pipeline_name, timestamp
 from spectral_zarr.cluster.signals import signals_wait
@@ -18,6 +19,7 @@ from spectral_zarr.contract.findings import Finding, Severity
 from spectral_zarr.contract.rules import RULES
 from spectral_zarr.errors import (
     ContractViolation,
+    Interrupted,
     NothingAccepted,
     ResumeRefused,
     SpectralZarrError,
@@ -29,7 +31,7 @@ from spectral_zarr.plan import Planner
 from spectral_zarr.store.arrays import array_specs, root_attributes
 from spectral_zarr.store.audit import read_structure
 from spectral_zarr.store.calls import Step, reached
-from spectral_zarr.store.claim import Claim, clear_staging, record
+from spectral_zarr.store.claim import Claim, clear_staging, record, release
 from spectral_zarr.store.columns import write_rejections
 from spectral_zarr.store.create import create_store
 from spectral_zarr.store.fsops import remove_aside, sync_directory, sync_tree
@@ -38,11 +40,11 @@ from spectral_zarr.store.publication import publish, remove_partial_files, retir
 from spectral_zarr.store.records import freeze_plan, read_record, to_json, write_json, write_record
 from spectral_zarr.store.staging import write_columns as write_staged
 from spectral_zarr.tasks.catalog import plan_catalog
-from spectral_zarr.tasks.fill import fill_block
 from spectral_zarr.tasks.finalise import write_columns
 from spectral_zarr.tasks.placement import batches_of
 from spectral_zarr.tasks.planning import gather_staged, staged_tables
-from spectral_zarr.tasks.stage import stage_batch
+
+Run = Callable[[Callable[[Any], Any]], Callable[[Any], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,50 @@ class Build:
     executor: Executor
     observer: Observer
     journal: Journal
-    again: str = "run again with --resume"
+    again: str = "run the same command with --resume"
+    patience: Patience = field(default_factory=Patience)
+
+    def retried(self, retry: Retry) -> None:
+        """Write down that a task is tried again."""
+        reason = f"{retry.reason}; it runs alone" if retry.alone else retry.reason
+        self.journal.retried(retry.task, retry.number, reason)
+
+
+@contextmanager
+def released(build: Build, claim: Claim) -> Iterator[None]:
+    """Stop the workers and let the claim go when the block fails.
+
+    Raises
+    ------
+    Interrupted
+        When a signal ended the block.
+    """
+    with told(build):
+        try:
+            yield
+        except BaseException:
+            # A worker that still writes would race with whoever takes the build over.
+            build.executor.close()
+            try:
+                # What is at the target may be this build all the same; then the next start says so.
+                release(build.paths, claim)
+            except SpectralZarrError:
+                # The disk is full: the claim still says who built, and a dead owner is recognised by its process.
+                build.journal.write("claim-not-released")
+            raise
+
+
+@contextmanager
+def told(build: Build) -> Iterator[None]:
+    """Write to the log why the block failed; Ctrl-C and SIGTERM become `Interrupted`."""
+    try:
+        yield
+    except BaseException as error:
+        code = error.code if isinstance(error, SpectralZarrError) else type(error).__name__
+        build.journal.write("stopped", code=code, reason=str(error))
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"stopped; {build.again}", path=str(build.paths.target)) from error
+        raise
 
 
 def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageReceipt]:
@@ -68,7 +113,8 @@ def stage(build: Build, batches: Sequence[Batch], n_batches: int) -> list[StageR
     build.journal.write("batches", of=n_batches)
     build.observer.begin("stage", sum(batch.n_files for batch in batches), "files")
     receipts: dict[int, StageReceipt] = {}
-    for receipt in build.executor.map(partial(stage_batch, str(build.paths.target), config=build.config), batches):
+    kind = stage_kind(str(build.paths.target), build.config, build.patience, build.retried, build.observer.note)
+    for receipt in build.executor.map(kind, batches):
         receipts[receipt.batch] = receipt
         build.observer.advance(receipt.n_files)
         reached(Step.STAGED)
@@ -99,7 +145,7 @@ def plan_staged(
     if not tolerance.allows(rejected=len(rejections), total=total):
         message = (
             f"{len(rejections)} of {total} rejected: {_shown(rejections)}. All are in {paths.rejections}. "
-            f"Leave them out, or {build.again} --max-rejected {len(rejections)}"
+            f"Leave them out, or {build.again}, adding --max-rejected {len(rejections)}"
         )
         raise TooManyRejections(message, path=str(paths.target))
     known = read_record(paths.plan, BuildPlan) if paths.plan.exists() else None
@@ -170,7 +216,8 @@ def fill(build: Build, plan: BuildPlan, blocks: Sequence[int]) -> None:
     """Fill some row blocks."""
     tasks = [BlockTask(block, plan.sha256, batches_of(plan, plan.block_rows(block))) for block in blocks]
     build.observer.begin("fill", sum(len(plan.block_rows(block)) for block in blocks), "rows")
-    for receipt in build.executor.map(partial(fill_block, str(build.paths.target)), tasks):
+    kind = fill_kind(str(build.paths.target), build.patience, build.retried, build.observer.note)
+    for receipt in build.executor.map(kind, tasks):
         rows = len(plan.block_rows(receipt.block))
         build.observer.advance(rows)
         reached(Step.FILLED)
@@ -178,8 +225,21 @@ def fill(build: Build, plan: BuildPlan, blocks: Sequence[int]) -> None:
     build.observer.end()
 
 
-def complete(build: Build, plan: BuildPlan, documents: tuple[ChunkReceipt, ...]) -> int:
+def complete(
+    build: Build, plan: BuildPlan, documents: tuple[ChunkReceipt, ...], run: Run = lambda function: function
+) -> int:
     """Write the (N_spec,) arrays of a filled store and check all of it.
+
+    Parameters
+    ----------
+    build : Build
+        The build.
+    plan : BuildPlan
+        Its plan.
+    documents : tuple of ChunkReceipt
+        Receipts of the metadata documents.
+    run : callable
+        Makes the function that runs a task of the check from the task's own: as it is by default.
 
     Returns
     -------
@@ -196,17 +256,18 @@ def complete(build: Build, plan: BuildPlan, documents: tuple[ChunkReceipt, ...])
     build.observer.end()
     reached(Step.FINALISED)
     remove_partial_files(build.paths.tmp)
-    warnings = _validate(build, plan)
+    warnings = _validate(build, plan, run)
     reached(Step.VALIDATED)
     return warnings
 
 
-def _validate(build: Build, plan: BuildPlan) -> int:
+def _validate(build: Build, plan: BuildPlan, run: Run) -> int:
     paths = build.paths
     try:
         structure = read_structure(paths.tmp, n_spec_expected=plan.n_spec)
         # With receipts, no chunk is decoded that is not what was written, so that no child process is needed.
-        findings = check(paths.tmp, structure, build.executor, build.observer, proof=str(paths.target)).findings
+        verdict = check(paths.tmp, structure, build.executor, build.observer, proof=str(paths.target), run=run)
+        findings = verdict.findings
     except UsageError as error:
         # What the build has written is no store any more.
         findings = (Finding("L-06", Severity.ERROR, "root", error.message, RULES["L-06"].remedy),)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from spectral_zarr.cluster.events import Event, LogReader
+from spectral_zarr.cluster.slurm import job_lives
 from spectral_zarr.errors import ContractViolation, UsageError
 from spectral_zarr.model import TaskRun
 from spectral_zarr.store.calls import Step
-from spectral_zarr.store.claim import Claim, current_claim
+from spectral_zarr.store.claim import Claim, ask_about_jobs, current_claim
 from spectral_zarr.store.paths import BuildPaths
 
 MOST_SLOWEST = 5
@@ -149,6 +150,7 @@ class StatusReader:
     """
 
     def __init__(self, target: str | Path) -> None:
+        ask_about_jobs(job_lives)
         self._paths = BuildPaths.of(target)
         self._log = LogReader(self._paths.log)
 
@@ -174,7 +176,8 @@ def _state(paths: BuildPaths, claim: Claim) -> State:
         return "published"
     if not claim.active:
         return "stopped"
-    return "running" if claim.host == socket.gethostname() else "unknown"
+    known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))
+    return "running" if known else "unknown"
 
 
 def summarise(target: str, state: State, owner: str, log: Mapping[str, Sequence[Event]]) -> BuildStatus:

@@ -1,6 +1,7 @@
 """The frozen values that cross floors: sources, spectra, grids, plans, receipts and rejections."""
 
 from spectral_zarr.model.grid import Grid, Sampling, Scale
+from spectral_zarr.model.part import Part, shares
 from spectral_zarr.model.plan import (
     BatchRows,
     BlockTask,
@@ -26,6 +27,7 @@ __all__ = [
     "MemoryPromise",
     "NoiseKind",
     "Observation",
+    "Part",
     "Pixels",
     "Rejection",
     "Sampling",
@@ -37,4 +39,5 @@ __all__ = [
     "StagedFile",
     "TaskRun",
     "WavelengthPlan",
+    "shares",
 ]

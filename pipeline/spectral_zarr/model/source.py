@@ -135,8 +135,8 @@ class BatchFacts:
 
     Attributes
     ----------
-    n_files : int
-        Number of source files, companions included.
+    n_files, nbytes : int
+        Number of source files, companions included, and their bytes.
     largest_file : int
         Bytes of the largest source, with its companions.
     sources_digest : str
@@ -145,6 +145,7 @@ class BatchFacts:
 
     index: int
     n_files: int
+    nbytes: int
     largest_file: int
     sources_digest: str
 

@@ -11,6 +11,10 @@ PARTIAL = ".partial"
 """Suffix of files that are being written; they are replaced atomically and never read."""
 
 
+PIXELS = ".pixels.arrow"
+"""Suffix of the staged pixels of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildPaths:
     """Paths of one build; everything is a sibling of the target, so that one rename publishes it."""
@@ -57,6 +61,15 @@ class BuildPaths:
     def claims(self) -> Path:
         """Who builds, since when, and from what: one claim for each attempt, of which the last one counts."""
         return self.build / "claims"
+
+    @property
+    def parts(self) -> Path:
+        """Which parts of a phase are at work: one claim for each."""
+        return self.build / "parts"
+
+    def share(self, phase: str) -> Path:
+        """How the work of a phase is shared among its parts."""
+        return self.build / f"{phase}-share.json"
 
     @property
     def intent(self) -> Path:
