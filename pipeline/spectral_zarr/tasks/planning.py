@@ -56,7 +56,7 @@ def gather_staged(
     planner = Planner(config, load, repeated_hashes(table["spec_id"].to_pylist() for table in tables))
     for batch, receipt in zip(batches, receipts, strict=True):
         table = read_columns(paths.staged / receipt.columns.name)
-        _add(planner, batch.index, table, None, nbytes=table.nbytes, largest_file=batch.largest_file)
+        add_table(planner, batch.index, table, None, nbytes=table.nbytes, largest_file=batch.largest_file)
     return planner
 
 
@@ -82,7 +82,7 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
     for batch in batches:
         survey = surveys[batch.index]
         largest = max(file.nbytes for file in batch.files)
-        _add(planner, batch.index, survey.columns, survey.header, nbytes=survey.nbytes, largest_file=largest)
+        add_table(planner, batch.index, survey.columns, survey.header, nbytes=survey.nbytes, largest_file=largest)
     return planner
 
 
@@ -119,7 +119,7 @@ def _published(table: pa.Table, batch: BatchRows) -> pa.Table:
     return table.take(numbers(np.array(kept_rows(batch), np.int64))) if batch.excluded else table
 
 
-def _add(
+def add_table(
     planner: Planner,
     batch: int,
     table: pa.Table,
@@ -128,6 +128,7 @@ def _add(
     nbytes: int,
     largest_file: int,
 ) -> None:
+    """Tell a planner the columns of one batch, with header keys as given or else as found in them."""
     columns = table.select(PLAN_COLUMNS).to_pydict()
     kept = planner.new_rows(columns["spec_id"])
     if len(kept) < table.num_rows:
