@@ -38,6 +38,8 @@ EXIT_CODES = {
     "transient": 6,
     "memory-limit": 6,
     "cluster-lost": 6,
+    "job-refused": 6,
+    "preflight": 6,
     "interrupted": 75,
 }
 

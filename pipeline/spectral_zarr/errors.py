@@ -101,6 +101,12 @@ class Unreadable(SourceError):
     code = "unreadable"
 
 
+class SourceChanged(SourceError):
+    """The file has another size than when the sources were listed."""
+
+    code = "source-changed"
+
+
 class EmptyFile(SourceError):
     """The file has no bytes."""
 
@@ -315,6 +321,18 @@ class ClusterLost(EnvironmentFault):
     """The scheduler or too many workers are gone."""
 
     code = "cluster-lost"
+
+
+class JobRefused(EnvironmentFault):
+    """The batch system does not take the jobs of the workers."""
+
+    code = "job-refused"
+
+
+class PreflightFailed(EnvironmentFault):
+    """A worker on another node is another program, or does not see the same files."""
+
+    code = "preflight"
 
 
 class Interrupted(SpectralZarrError):

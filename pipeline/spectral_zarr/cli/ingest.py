@@ -8,6 +8,7 @@ import typer
 
 from spectral_zarr.cli import options, report
 from spectral_zarr.cli.asked import asked_config, sources_and_target
+from spectral_zarr.cli.launch import asked_launch
 from spectral_zarr.cli.plan import show_plan
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import duration, print_json, results, size
@@ -22,8 +23,12 @@ def ingest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Read the sources, print the plan, write nothing.")
     ] = False,
-    cluster: options.LocalCluster = "local",
+    cluster: options.IngestCluster = "local",
     workers: options.Workers = 0,
+    profile: options.Profile = None,
+    run_directory: options.RunDirectory = None,
+    dashboard: options.Dashboard = False,
+    insecure: options.Insecure = False,
     max_rejected: options.MaxRejected = "0",
     catalog: options.Catalog = "",
     catalog_key: options.CatalogKey = "",
@@ -62,10 +67,13 @@ def ingest(
         limit=limit,
         patience=Patience(task_minutes, drain),
     )
+    launch = asked_launch(
+        cluster, target, profile, run_directory, insecure=insecure, dashboard=dashboard, dry_run=dry_run
+    )
     if dry_run:
-        show_plan(request, cluster, workers, quiet=quiet, as_json=as_json)
+        show_plan(request, cluster, workers, launch, quiet=quiet, as_json=as_json)
         return
-    with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:
+    with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note, launch) as executor:
         outcome = run_ingest(request, executor, observer)
     show_published(outcome, target, as_json=as_json)
 

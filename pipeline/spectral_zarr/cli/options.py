@@ -39,6 +39,39 @@ LocalCluster: TypeAlias = Annotated[
         help="Where tasks run: local (all cores), serial (this process), or the address of a Dask scheduler.",
     ),
 ]
+IngestCluster: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="WHERE",
+        help="Where tasks run: local (all cores), serial (this process), slurm (jobs that it submits), srun (the nodes "
+        "of the job that it runs in), or the address of a Dask scheduler.",
+    ),
+]
+Profile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--profile", metavar="FILE", help="What slurm and srun are told about the site, a TOML file."),
+]
+RunDirectory: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-directory",
+        metavar="DIR",
+        help="Keys and logs of the workers of slurm and srun, where all nodes see them; OUT.zarr.build/run.",
+    ),
+]
+Dashboard: TypeAlias = Annotated[
+    bool,
+    typer.Option("--dashboard", help="Serve the dashboard of slurm and srun on loopback, and print how to get there."),
+]
+Insecure: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="No encryption and no keys between driver and workers of slurm and srun: whoever reaches the scheduler, "
+        "which is every user of the cluster, can run programs as you.",
+    ),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Target: TypeAlias = Annotated[str, typer.Argument(metavar="OUT.zarr", help="The store that is being built.")]

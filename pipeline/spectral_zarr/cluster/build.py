@@ -23,11 +23,11 @@ from spectral_zarr.cluster.phases import (
     tidy,
 )
 from spectral_zarr.cluster.provenance import package_version, timestamp
-from spectral_zarr.cluster.slurm import job_lives, own_job
+from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
-from spectral_zarr.model import BuildPlan, Rejection, SourceFile
+from spectral_zarr.model import BuildPlan, Rejection, SourceFiles
 from spectral_zarr.store.calls import Step, reached
-from spectral_zarr.store.claim import own_claim, record, take_claim
+from spectral_zarr.store.claim import record, take_claim
 from spectral_zarr.store.columns import read_rejections
 from spectral_zarr.store.fsops import can_exchange, tree_size
 from spectral_zarr.store.paths import BuildPaths
@@ -143,9 +143,8 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     began = time.monotonic()
     paths = BuildPaths.of(request.target)
     files = sources_of(request)
-    job = own_job()
-    wanted = own_claim(request_facts(files, request.config, package_version()), job.id, job.restarts)
-    claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace, job_lives=job_lives)
+    wanted = claim_in_job(request_facts(files, request.config, package_version()))
+    claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
     journal = Journal.of_attempt(paths, claim.attempt)
     journal.begin(attempt=claim.attempt, request=digest(claim.request))
     watching = LoggedObserver(observer or SilentObserver(), journal)
@@ -166,7 +165,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
             fill(build, plan, range(plan.n_blocks))
             warnings = complete(build, plan, documents)
             make_public(build, plan, claim, replacing=request.replace, exchange=exchange)
-    return outcome(build, plan, rejections, warnings, sum(file.nbytes for file in files), time.monotonic() - began)
+    return outcome(build, plan, rejections, warnings, files.nbytes, time.monotonic() - began)
 
 
 def outcome(
@@ -193,7 +192,7 @@ def outcome(
     )
 
 
-def sources_of(request: IngestRequest) -> tuple[SourceFile, ...]:
+def sources_of(request: IngestRequest) -> SourceFiles:
     """The files that a request names."""
     files = scan_sources(request.sources)
     return files[: request.limit] if request.limit else files

@@ -29,18 +29,18 @@ from spectral_zarr.cluster.phases import (
     told,
 )
 from spectral_zarr.cluster.provenance import package_version
-from spectral_zarr.cluster.slurm import job_lives, own_job
+from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
 from spectral_zarr.errors import EnvironmentFault, PartsMissing, TargetExists
 from spectral_zarr.model import BlockReceipt, BuildPlan, Part, Rejection, StageReceipt, shares
-from spectral_zarr.store.claim import Claim, current_claim, own_claim, record, release, take_claim
+from spectral_zarr.store.claim import Claim, current_claim, record, release, take_claim
 from spectral_zarr.store.columns import read_rejections
 from spectral_zarr.store.fsops import can_exchange, remove_aside
 from spectral_zarr.store.identity import build_id
 from spectral_zarr.store.parts import Share, joined, parts_claim, read_share, require_standing, write_share
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import digest, read_record
-from spectral_zarr.store.request import RequestFacts, request_facts
+from spectral_zarr.store.request import request_facts
 from spectral_zarr.tasks.sources import make_batches
 from spectral_zarr.tasks.stage import batch_facts
 
@@ -84,7 +84,7 @@ class _PartExecutor(SerialExecutor):
 
     def _standing(self, tasks: Iterable[Task]) -> Iterator[Task]:
         for task in tasks:
-            require_standing(self._paths, self._claim, job_lives)
+            require_standing(self._paths, self._claim)
             yield task
 
 
@@ -122,9 +122,9 @@ def stage_part(request: IngestRequest, part: Part, observer: Observer | None = N
     paths = BuildPaths.of(request.target)
     files = sources_of(request)
     batches = make_batches(files, request.config.build)
-    wanted = replace(_own(request_facts(files, request.config, package_version())), parts=part.of)
+    wanted = replace(claim_in_job(request_facts(files, request.config, package_version())), parts=part.of)
     name = _name("stage", part)
-    with joined(paths, wanted, name, begin=True, replacing=request.replace, job_lives=job_lives) as claim:
+    with joined(paths, wanted, name, begin=True, replacing=request.replace) as claim:
         facts = tuple(batch_facts(batch, request.config) for batch in batches)
         write_share(paths, "stage", Share(part.of, facts))
         build = _build(paths, request.config, claim, name, observer)
@@ -151,7 +151,7 @@ def plan_parts(target: str, tolerance: Tolerance, observer: Observer | None = No
         What ends an ingest between its stage and its fill phase.
     """
     paths = BuildPaths.of(target)
-    claim = take_claim(paths, _wanted(paths), resume=True, replacing=True, job_lives=job_lives)
+    claim = take_claim(paths, _wanted(paths), resume=True, replacing=True)
     if claim.state == "published":
         record(paths, claim)
         raise TargetExists("the build was published already", path=target)
@@ -179,7 +179,7 @@ def fill_part(target: str, part: Part, observer: Observer | None = None) -> Fill
     paths = BuildPaths.of(target)
     wanted, name = _wanted(paths), _name("fill", part)
     _plan(paths)
-    with joined(paths, wanted, name, begin=False, job_lives=job_lives) as claim:
+    with joined(paths, wanted, name, begin=False) as claim:
         plan = _plan(paths)
         write_share(paths, "fill", Share(part.of))
         build = _build(paths, _config(claim), claim, name, observer)
@@ -221,7 +221,7 @@ def finalise_parts(
     paths = BuildPaths.of(target)
     claim = current_claim(paths)
     if claim is None or not _is_published(paths, claim):
-        claim = take_claim(paths, _wanted(paths), resume=True, replacing=replacing, job_lives=job_lives)
+        claim = take_claim(paths, _wanted(paths), resume=True, replacing=replacing)
     name = _name("finalise", Part(1, 1))
     with ThreadExecutor(workers) as executor:
         log = Journal(paths, name)
@@ -256,13 +256,8 @@ def _build(paths: BuildPaths, config: Config, claim: Claim, name: str, observer:
 
 def _wanted(paths: BuildPaths) -> Claim:
     """The claim of this process on a build that others have begun."""
-    begun = parts_claim(paths, job_lives)
-    return replace(_own(replace(begun.request, version=package_version())), parts=begun.parts)
-
-
-def _own(request: RequestFacts) -> Claim:
-    job = own_job()
-    return own_claim(request, job.id, job.restarts)
+    begun = parts_claim(paths)
+    return replace(claim_in_job(replace(begun.request, version=package_version())), parts=begun.parts)
 
 
 def _config(claim: Claim) -> Config:

@@ -9,6 +9,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from spectral_zarr.store.claim import Claim, ask_about_jobs, own_claim
+from spectral_zarr.store.request import RequestFacts
+
 ANSWER_SECONDS = 60.0
 """Time that the controller has to answer; a busy one is slow, and jobs are not gone because it is."""
 
@@ -49,6 +52,13 @@ def own_job(environment: Mapping[str, str] | None = None) -> OwnJob:
     variables = os.environ if environment is None else environment
     restarts = variables.get("SLURM_RESTART_COUNT", "0")
     return OwnJob(variables.get("SLURM_JOB_ID", ""), int(restarts) if restarts.isdigit() else 0)
+
+
+def claim_in_job(request: RequestFacts) -> Claim:
+    """The claim of this process and its job; from here on, Slurm is asked about the jobs of other owners."""
+    ask_about_jobs(job_lives)
+    job = own_job()
+    return own_claim(request, job.id, job.restarts)
 
 
 def submission_environment() -> dict[str, str]:

@@ -17,7 +17,7 @@ from spectral_zarr.cluster.slurm import job_lives
 from spectral_zarr.errors import ContractViolation, UsageError
 from spectral_zarr.model import TaskRun
 from spectral_zarr.store.calls import Step
-from spectral_zarr.store.claim import Claim, at_work, current_claim
+from spectral_zarr.store.claim import Claim, ask_about_jobs, at_work, current_claim
 from spectral_zarr.store.paths import BuildPaths
 
 MOST_SLOWEST = 5
@@ -150,6 +150,7 @@ class StatusReader:
     """
 
     def __init__(self, target: str | Path) -> None:
+        ask_about_jobs(job_lives)
         self._paths = BuildPaths.of(target)
         self._log = LogReader(self._paths.log)
 
@@ -167,7 +168,7 @@ class StatusReader:
             if paths.target.exists():
                 return BuildStatus(str(paths.target), "published")
             raise UsageError("nothing is being built there and nothing was", path=str(paths.target))
-        owner = at_work(paths, claim, job_lives) if claim.shared else claim.owner
+        owner = at_work(paths, claim) if claim.shared else claim.owner
         return summarise(str(paths.target), _state(paths, claim), owner or claim.owner, self._log.read())
 
 
@@ -175,8 +176,8 @@ def _state(paths: BuildPaths, claim: Claim) -> State:
     if claim.state == "published" or (paths.target.exists() and not paths.tmp.exists()):
         return "published"
     if claim.shared:
-        return "running" if at_work(paths, claim, job_lives) else "stopped"
-    if not claim.active(job_lives):
+        return "running" if at_work(paths, claim) else "stopped"
+    if not claim.active:
         return "stopped"
     known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))
     return "running" if known else "unknown"

@@ -29,11 +29,6 @@ JobLives = Callable[[str, int], bool | None]
 """Whether a job of the batch system still runs under a restart count; None when that cannot be found out."""
 
 
-def no_batch_system(job: str, restarts: int) -> bool | None:
-    """Where nobody can be asked."""
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Owner of a build.
@@ -55,7 +50,7 @@ class Claim:
     shared : bool
         Whether parts work under the claim, each for itself; then the owner only made it.
     job, restarts : str, int
-        The job of the batch system that the driver runs in, '' for none, and how often it was requeued.
+        The job of the batch system that the process runs in, '' for none, and how often it was requeued.
     """
 
     host: str
@@ -75,9 +70,10 @@ class Claim:
         """The owner in words."""
         return f"process {self.pid} on {self.host}{f', job {self.job}' if self.job else ''}"
 
-    def active(self, job_lives: JobLives = no_batch_system) -> bool:
+    @property
+    def active(self) -> bool:
         """Whether the owner is at work."""
-        return (self.claiming or (self.state == "building" and not self.shared)) and owner_lives(self, job_lives)
+        return (self.claiming or (self.state == "building" and not self.shared)) and owner_lives(self)
 
 
 def own_claim(request: RequestFacts, job: str = "", restarts: int = 0) -> Claim:
@@ -93,9 +89,9 @@ def current_claim(paths: BuildPaths) -> Claim | None:
     return read_record(max(attempts), Claim) if attempts else None
 
 
-def at_work(paths: BuildPaths, claim: Claim, job_lives: JobLives = no_batch_system) -> str:
+def at_work(paths: BuildPaths, claim: Claim) -> str:
     """Who is at work under a claim, in words: its owner, or one of the parts that have joined; '' for nobody."""
-    if claim.active(job_lives):
+    if claim.active:
         return claim.owner
     for path in sorted(paths.parts.glob("*.json")):
         try:
@@ -104,7 +100,7 @@ def at_work(paths: BuildPaths, claim: Claim, job_lives: JobLives = no_batch_syst
             if path.exists():
                 raise
             continue
-        if owner_lives(part, job_lives):
+        if owner_lives(part):
             words = path.stem.partition(".")[0].replace("-", " ")
             if part.host != socket.gethostname():
                 words += f"; when it has certainly ended, remove {path}"
@@ -112,14 +108,7 @@ def at_work(paths: BuildPaths, claim: Claim, job_lives: JobLives = no_batch_syst
     return ""
 
 
-def take_claim(
-    paths: BuildPaths,
-    wanted: Claim,
-    *,
-    resume: bool,
-    replacing: bool = False,
-    job_lives: JobLives = no_batch_system,
-) -> Claim:
+def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: bool = False) -> Claim:
     """Claim the target, or take an interrupted build over.
 
     Returns
@@ -140,7 +129,7 @@ def take_claim(
         if os.path.lexists(paths.tmp):
             message = "it was not made by this tool, or its build directory is gone; remove it by hand"
             raise StagingBusy(message, path=str(paths.tmp))
-    held = _acquire(paths, wanted, job_lives)
+    held = _acquire(paths, wanted)
     try:
         claim = _begin(paths, held, wanted, resume=resume, replacing=replacing)
     except BaseException:
@@ -162,12 +151,12 @@ def release(paths: BuildPaths, claim: Claim) -> None:
     record(paths, replace(claim, claiming=False, state="stopped" if claim.state == "building" else claim.state))
 
 
-def _acquire(paths: BuildPaths, wanted: Claim, job_lives: JobLives) -> Claim:
+def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     """Become the owner of the build directory; of several processes that try, one succeeds."""
     for directory in (paths.build, paths.claims):
         make_directory(directory)
     previous = current_claim(paths)
-    if previous is not None and (who := at_work(paths, previous, job_lives)):
+    if previous is not None and (who := at_work(paths, previous)):
         raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
     held = replace(wanted, claiming=True)
     if previous is not None:
@@ -176,14 +165,17 @@ def _acquire(paths: BuildPaths, wanted: Claim, job_lives: JobLives) -> Claim:
     file = paths.claim(held.attempt)
     try:
         made = create_durable(file, to_json(held))
-    except EnvironmentFault:
-        # Whoever has won removes the partial files of those that lose.
+    except EnvironmentFault as error:
+        # Whoever has won removes the partial files of those that lose, or gives the build up.
+        if not paths.claims.is_dir():
+            message = "another process has just given this build up; run the same command again"
+            raise StagingBusy(message, path=str(paths.tmp)) from error
         if not file.exists():
             raise
         made = read_record(file, Claim) == held
     if not made:
         raise StagingBusy("another process has just taken this build", path=str(paths.tmp))
-    if previous is not None and (who := at_work(paths, replace(previous, shared=True), job_lives)):
+    if previous is not None and (who := at_work(paths, replace(previous, shared=True))):
         # A part joins and then looks whether the claim still stands; one of the two notices the other.
         release(paths, held)
         raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
@@ -231,9 +223,19 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
         remove_aside(paths.receipts)
     for directory in (paths.staged, paths.receipts, paths.tmp):
         make_directory(directory)
+    _refuse_other_disks(paths)
     sync_directory(paths.build)
     sync_directory(paths.target.parent)
     return replace(wanted, attempt=held.attempt, state="building", claiming=False)
+
+
+def _refuse_other_disks(paths: BuildPaths) -> None:
+    """Only within one file system does a rename publish a store; better said now than after hours of work."""
+    disk = paths.target.parent.stat().st_dev
+    for path in (paths.tmp, paths.build, paths.target):
+        if os.path.lexists(path) and path.lstat().st_dev != disk:
+            message = f"it is on another file system than {paths.target.parent}, so that no rename reaches it; move it"
+            raise EnvironmentFault(message, path=str(path))
 
 
 def _clear_remains(paths: BuildPaths) -> None:
@@ -269,20 +271,30 @@ def _put_records_aside(paths: BuildPaths) -> None:
             continue
         with translated(path):
             calls().rename(str(path), str(paths.old_build / path.name))
+    if moved:
+        # Before the claim says that another plan is being built, the old one must be out of its way for good.
+        sync_directory(paths.old_build)
     if not os.path.lexists(paths.target):
         remove_aside(paths.old_build, paths.target)
 
 
-def owner_lives(claim: Claim, job_lives: JobLives = no_batch_system) -> bool:
-    """Whether the owner may still run; an owner on another host is presumed alive, unless its job is known to be gone.
+def _nobody_knows(job: str, restarts: int) -> bool | None:
+    return None
 
-    Parameters
-    ----------
-    job_lives : callable
-        Is asked about the job of an owner on another host.
-    """
+
+_job_lives: JobLives = _nobody_knows
+
+
+def ask_about_jobs(job_lives: JobLives) -> None:
+    """Tell whom to ask about the job of an owner on another host; until then, nobody knows."""
+    global _job_lives
+    _job_lives = job_lives
+
+
+def owner_lives(claim: Claim) -> bool:
+    """Whether the owner may still run; one on another host is presumed alive, unless its job is known to be gone."""
     if claim.host != socket.gethostname():
-        return not claim.job or job_lives(claim.job, claim.restarts) is not False
+        return not claim.job or _job_lives(claim.job, claim.restarts) is not False
     return claim.pid != os.getpid() and _birth(claim.pid) == claim.birth
 
 
@@ -296,7 +308,7 @@ def _birth(pid: int) -> str:
     return "" if status[0] in "ZX" else f"{boot}/{status[19]}"
 
 
-def abort_build(paths: BuildPaths, wanted: Claim, job_lives: JobLives = no_batch_system) -> bool:
+def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
     """Give an interrupted build up: remove the store in the making and the build directory.
 
     Returns
@@ -314,9 +326,9 @@ def abort_build(paths: BuildPaths, wanted: Claim, job_lives: JobLives = no_batch
         if os.path.lexists(paths.tmp):
             raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
         return False
-    if who := at_work(paths, previous, job_lives):
+    if who := at_work(paths, previous):
         raise StagingBusy(f"{who} is building this store; stop it first", path=str(paths.tmp))
-    held = _acquire(paths, wanted, job_lives)
+    held = _acquire(paths, wanted)
     published = settle(paths) or held.state == "published"
     if published:
         retire_old(paths)

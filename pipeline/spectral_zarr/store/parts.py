@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from spectral_zarr.errors import PartsMissing, ResumeRefused, StagingBusy, TargetExists
 from spectral_zarr.model import BatchFacts
 from spectral_zarr.store.calls import calls
-from spectral_zarr.store.claim import Claim, JobLives, at_work, current_claim, no_batch_system, record, take_claim
+from spectral_zarr.store.claim import Claim, at_work, current_claim, record, take_claim
 from spectral_zarr.store.fsops import create_durable, make_directory
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record, to_json, write_record
@@ -51,7 +51,7 @@ def read_share(paths: BuildPaths, phase: str) -> Share | None:
     return read_record(path, Share) if path.exists() else None
 
 
-def parts_claim(paths: BuildPaths, job_lives: JobLives = no_batch_system) -> Claim:
+def parts_claim(paths: BuildPaths) -> Claim:
     """The claim of a build in parts that has been begun.
 
     Raises
@@ -67,20 +67,12 @@ def parts_claim(paths: BuildPaths, job_lives: JobLives = no_batch_system) -> Cla
     if claim.state == "published":
         raise PartsMissing("the build is published; a new one begins with stage --part i/n", path=str(paths.target))
     if not claim.parts:
-        raise StagingBusy(_ingest_words(paths, claim, job_lives), path=str(paths.build))
+        raise StagingBusy(_ingest_words(paths, claim), path=str(paths.build))
     return claim
 
 
 @contextmanager
-def joined(
-    paths: BuildPaths,
-    wanted: Claim,
-    name: str,
-    *,
-    begin: bool,
-    replacing: bool = False,
-    job_lives: JobLives = no_batch_system,
-) -> Iterator[Claim]:
+def joined(paths: BuildPaths, wanted: Claim, name: str, *, begin: bool, replacing: bool = False) -> Iterator[Claim]:
     """Be at work as one part of a build during the block, which whoever wants the build for itself can see.
 
     Parameters
@@ -95,8 +87,6 @@ def joined(
         Whether the build may begin with this part.
     replacing : bool
         Whether a build that begins may replace a store at the target.
-    job_lives : callable
-        Asks the batch system about owners on other nodes.
 
     Raises
     ------
@@ -109,7 +99,7 @@ def joined(
     file = paths.parts / f"{name}.json"
     try:
         while True:
-            claim = _join(paths, wanted, deadline, job_lives, begin=begin, replacing=replacing)
+            claim = _join(paths, wanted, deadline, begin=begin, replacing=replacing)
             make_directory(paths.parts)
             write_record(file, wanted)
             if current_claim(paths) == claim:
@@ -121,29 +111,27 @@ def joined(
             calls().unlink(str(file))
 
 
-def _join(
-    paths: BuildPaths, wanted: Claim, deadline: float, job_lives: JobLives, *, begin: bool, replacing: bool
-) -> Claim:
+def _join(paths: BuildPaths, wanted: Claim, deadline: float, *, begin: bool, replacing: bool) -> Claim:
     while True:
         current = current_claim(paths)
-        if current is not None and current.active(job_lives):
-            _wait(paths, current, deadline, job_lives)
+        if current is not None and current.active:
+            _wait(paths, current, deadline)
             continue
         started = current is not None and current.state in ("building", "stopped")
         if not started and not begin:
-            parts_claim(paths, job_lives)
+            parts_claim(paths)
         if started and current is not None:
-            _require_same(paths, current, wanted, job_lives)
+            _require_same(paths, current, wanted)
             if current.shared and current.state == "building":
                 return current
         try:
             shared = replace(wanted, shared=True)
-            claim = take_claim(paths, shared, resume=started, replacing=started or replacing, job_lives=job_lives)
+            claim = take_claim(paths, shared, resume=started, replacing=started or replacing)
         except StagingBusy:
             latest = current_claim(paths)
             if latest is None or (latest.host, latest.pid, latest.birth) == (wanted.host, wanted.pid, wanted.birth):
                 raise
-            _wait(paths, latest, deadline, job_lives)
+            _wait(paths, latest, deadline)
             continue
         if claim.state == "published":
             record(paths, claim)
@@ -151,30 +139,30 @@ def _join(
         return claim
 
 
-def _wait(paths: BuildPaths, claim: Claim, deadline: float, job_lives: JobLives) -> None:
+def _wait(paths: BuildPaths, claim: Claim, deadline: float) -> None:
     # Claiming takes a moment; a driver, a plan or a publication may take hours.
     if not (claim.claiming or claim.shared) or time.monotonic() > deadline:
-        message = f"{at_work(paths, claim, job_lives) or claim.owner} has this build for itself; wait for it"
+        message = f"{at_work(paths, claim) or claim.owner} has this build for itself; wait for it"
         raise StagingBusy(message, path=str(paths.build))
     time.sleep(POLL_SECONDS)
 
 
-def _require_same(paths: BuildPaths, claim: Claim, wanted: Claim, job_lives: JobLives) -> None:
+def _require_same(paths: BuildPaths, claim: Claim, wanted: Claim) -> None:
     if not claim.parts:
-        raise StagingBusy(_ingest_words(paths, claim, job_lives), path=str(paths.build))
+        raise StagingBusy(_ingest_words(paths, claim), path=str(paths.build))
     found = differences(claim.request, wanted.request)
     if found:
         message = f"the other parts differ: {'; '.join(found)}. Run it like them, or give the build up with abort"
         raise ResumeRefused(message, path=str(paths.build))
 
 
-def _ingest_words(paths: BuildPaths, claim: Claim, job_lives: JobLives) -> str:
-    if who := at_work(paths, claim, job_lives):
+def _ingest_words(paths: BuildPaths, claim: Claim) -> str:
+    if who := at_work(paths, claim):
         return f"{who} is building this store; wait for it"
     return f"an interrupted build by {claim.owner} lies here; continue with ingest --resume, or give it up with abort"
 
 
-def require_standing(paths: BuildPaths, claim: Claim, job_lives: JobLives = no_batch_system) -> None:
+def require_standing(paths: BuildPaths, claim: Claim) -> None:
     """Make sure that a build which this process has joined is still the one that it was.
 
     Raises
@@ -187,7 +175,7 @@ def require_standing(paths: BuildPaths, claim: Claim, job_lives: JobLives = no_b
         current = current_claim(paths)
         if current is None or not current.parts or current.request != claim.request:
             raise StagingBusy("the build was given up, or taken over, while this part ran", path=str(paths.build))
-        if not current.active(job_lives):
+        if not current.active:
             return
         # Whoever wants the build for itself is about to see this part, and to let the build go.
-        _wait(paths, current, deadline, job_lives)
+        _wait(paths, current, deadline)
