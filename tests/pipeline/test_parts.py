@@ -18,6 +18,7 @@ from spectral_zarr.cluster import fill_part, finalise_parts, plan_parts, read_st
 from spectral_zarr.cluster.provenance import package_version
 from spectral_zarr.errors import (
     BadTarget,
+    ContractViolation,
     PartsMissing,
     ResumeRefused,
     StagingBusy,
@@ -45,7 +46,7 @@ import sys
 from pathlib import Path
 from spectral_zarr import IngestRequest, load_config
 from spectral_zarr.cli.failures import interrupt_on_terminate
-from spectral_zarr.cluster import fill_part, stage_part
+from spectral_zarr.cluster import fill_part, finalise_parts, stage_part
 from spectral_zarr.errors import SpectralZarrError
 from spectral_zarr.model import Part
 from spectral_zarr.testing.faults import Step, dies_at
@@ -57,7 +58,12 @@ for line in sys.stdin:
     phase, part = line.split()
     try:
         with dies_at(Step(step), number=int(number), with_signal=int(signal)):
-            stage_part(request, Part.parse(part)) if phase == "stage" else fill_part(target, Part.parse(part))
+            if phase == "stage":
+                stage_part(request, Part.parse(part))
+            elif phase == "fill":
+                fill_part(target, Part.parse(part))
+            else:
+                finalise_parts(target, workers=1)
         print("done", flush=True)
     except SpectralZarrError as error:
         print(error.exit_code, error, flush=True)
@@ -208,6 +214,21 @@ class TestBytes:
         before = parts.target.stat().st_ino
         parts.finalise()
         assert parts.target.stat().st_ino == before
+        parts.assert_published()
+
+    def test_a_store_that_fails_its_check_is_planned_and_filled_again(self, parts: Parts) -> None:
+        parts.stage(1, 1)
+        parts.plan()
+        parts.fill(1, 1)
+        next(parts.paths.tmp.glob("signal/flux_raw/c.*")).write_bytes(b"")
+        with pytest.raises(ContractViolation):
+            parts.finalise()
+        for early in (parts.finalise, lambda: parts.fill(1, 1)):
+            with pytest.raises(PartsMissing, match="run plan, then all parts of fill"):
+                early()
+        parts.plan()
+        parts.fill(1, 1)
+        parts.finalise()
         parts.assert_published()
 
 
@@ -368,6 +389,19 @@ class TestProcesses:
             parts.plan()
             for part in fill:
                 parts.fill(part)
+        parts.finalise()
+        parts.assert_published()
+
+    @pytest.mark.parametrize("step", [Step.COLUMNS_WRITTEN, Step.INTENT_WRITTEN, Step.RENAMED, Step.RECORDED])
+    def test_a_finalise_that_is_killed_runs_again(self, parts: Parts, step: Step) -> None:
+        parts.stage(1, 1)
+        parts.plan()
+        parts.fill(1, 1)
+        killed = parts.start(step)
+        assert told(killed, "finalise", "1/1") == ""
+        assert killed.returncode == -signal.SIGKILL
+        if step is Step.COLUMNS_WRITTEN:
+            parts.fill(1, 1)
         parts.finalise()
         parts.assert_published()
 

@@ -125,8 +125,8 @@ def stage_part(request: IngestRequest, part: Part, observer: Observer | None = N
     wanted = replace(claim_in_job(request_facts(files, request.config, package_version())), parts=part.of)
     name = _name("stage", part)
     with joined(paths, wanted, name, begin=True, replacing=request.replace) as claim:
-        facts = tuple(batch_facts(batch, request.config) for batch in batches)
-        write_share(paths, "stage", Share(part.of, facts))
+        facts = (batch_facts(batch, request.config) for batch in batches)
+        write_share(paths, "stage", lambda: Share(part.of, tuple(facts)))
         build = _build(paths, request.config, claim, name, observer)
         with told(build):
             own = part.of_weights([batch.nbytes for batch in batches])
@@ -181,7 +181,7 @@ def fill_part(target: str, part: Part, observer: Observer | None = None) -> Fill
     _plan(paths)
     with joined(paths, wanted, name, begin=False) as claim:
         plan = _plan(paths)
-        write_share(paths, "fill", Share(part.of))
+        write_share(paths, "fill", lambda: Share(part.of))
         build = _build(paths, _config(claim), claim, name, observer)
         own = part.of_range(plan.n_blocks)
         with told(build):

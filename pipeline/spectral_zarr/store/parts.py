@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -38,11 +38,11 @@ class Share:
     batches: tuple[BatchFacts, ...] = ()
 
 
-def write_share(paths: BuildPaths, phase: str, share: Share) -> None:
+def write_share(paths: BuildPaths, phase: str, make: Callable[[], Share]) -> None:
     """Record how a phase is shared, unless a part has done so before."""
     path = paths.share(phase)
     if not path.exists():
-        create_durable(path, to_json(share))
+        create_durable(path, to_json(make()))
 
 
 def read_share(paths: BuildPaths, phase: str) -> Share | None:
