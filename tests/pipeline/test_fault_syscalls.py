@@ -1,4 +1,4 @@
-"""A build that dies at a random system call, and system calls that are interrupted, both injected by strace."""
+"""A build that dies at a random system call, and calls that are interrupted, both done from outside by strace."""
 
 from __future__ import annotations
 

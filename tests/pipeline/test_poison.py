@@ -168,8 +168,8 @@ class TestMemory:
         assert retries(tmp_path / "x.zarr") == []
 
 
-def own_pid(_: int) -> int:
-    return os.getpid()
+def own_number(number: int) -> int:
+    return number
 
 
 def die_unless(flag: str, number: int) -> int:
@@ -245,6 +245,19 @@ class TestLostWorkers:
         with local_executor(2) as executor:
             found = list(executor.map(kind(partial(die_unless, str(tmp_path / "flag")), told), range(40)))
         assert sorted(abs(number) for number in found) == list(range(40))
+
+    def test_a_worker_that_its_supervisor_gave_up_is_replaced(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("spectral_zarr.cluster.local.GIVEN_UP_SECONDS", 0.5)
+        with local_executor(1) as executor:
+            cluster = executor._cluster
+            (supervisor,) = cluster.workers.values()
+            # What it does with a worker that dies before it has said that it runs.
+            supervisor.auto_restart = False
+            supervisor._on_worker_exit_sync = lambda code: None
+            supervisor.process.on_exit = lambda code: None
+            os.kill(supervisor.pid, signal.SIGKILL)
+            assert list(executor.map(own_number, [7])) == [7]
+            assert list(cluster.workers.values()) != [supervisor]
 
     def test_a_task_that_cannot_run_alone_ends_the_map_after_some_retries(self) -> None:
         with local_executor(1) as executor, pytest.raises(ClusterLost, match="again and again"):

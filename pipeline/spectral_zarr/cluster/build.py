@@ -25,7 +25,7 @@ from spectral_zarr.cluster.phases import (
 from spectral_zarr.cluster.provenance import package_version, timestamp
 from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
-from spectral_zarr.model import BuildPlan, Rejection, SourceFile
+from spectral_zarr.model import BuildPlan, Rejection, SourceFiles
 from spectral_zarr.store.calls import Step, reached
 from spectral_zarr.store.claim import record, take_claim
 from spectral_zarr.store.columns import read_rejections
@@ -165,7 +165,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
             fill(build, plan, range(plan.n_blocks))
             warnings = complete(build, plan, documents)
             make_public(build, plan, claim, replacing=request.replace, exchange=exchange)
-    return outcome(build, plan, rejections, warnings, sum(file.nbytes for file in files), time.monotonic() - began)
+    return outcome(build, plan, rejections, warnings, files.nbytes, time.monotonic() - began)
 
 
 def outcome(
@@ -192,7 +192,7 @@ def outcome(
     )
 
 
-def sources_of(request: IngestRequest) -> tuple[SourceFile, ...]:
+def sources_of(request: IngestRequest) -> SourceFiles:
     """The files that a request names."""
     files = scan_sources(request.sources)
     return files[: request.limit] if request.limit else files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic
 
 from distributed import Client, Future
+from distributed.client import AllExit
 from distributed.scheduler import KilledWorker
 
 from spectral_zarr.cluster.drain import Drain, draining
@@ -32,10 +34,18 @@ WINDOW_PER_WORKER = 2
 """Tasks in flight per worker: one that runs and one that waits beside it."""
 
 POLL_SECONDS = 2.0
-"""Time after which a driver that has heard nothing asks whether there is still a scheduler with workers."""
+"""Time between two looks at the cluster: whether there is still a scheduler, and workers."""
 
 PATIENCE_SECONDS = 300.0
 """Time without any worker after which the cluster counts as lost."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
+
+
+# The fetching of a receipt that a signal has interrupted ends later, in a thread where nobody asks for it.
+logging.getLogger("asyncio").addFilter(_is_news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +79,25 @@ class DaskExecutor(Closing):
         Number of workers that are wanted.
     patience : float
         Seconds without any worker after which the cluster counts as lost; infinite where workers may wait for days.
+    replace_lost : callable, optional
+        Called every few seconds while tasks run, to start workers in the place of those that are gone for good.
     """
 
     def __init__(
-        self, client: Client, cluster: Any = None, *, workers: int, patience: float = PATIENCE_SECONDS
+        self,
+        client: Client,
+        cluster: Any = None,
+        *,
+        workers: int,
+        patience: float = PATIENCE_SECONDS,
+        replace_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._cluster = cluster
         self.workers = workers
         self._patience = patience
-        self._last_seen = time.monotonic()
+        self._replace_lost = replace_lost
+        self._last_look = self._last_seen = time.monotonic()
 
     def map(self, function: Callable[[Task], Receipt], tasks: Iterable[Task]) -> Iterator[Receipt]:
         """Apply `function` to every task.
@@ -163,19 +182,22 @@ class DaskExecutor(Closing):
 
     def _next(self, flight: _Flight[Task, Receipt]) -> Future[Any]:
         while True:
+            if time.monotonic() - self._last_look > POLL_SECONDS:
+                self._look()
             try:
                 future = flight.ended.get(timeout=POLL_SECONDS)
             except Empty:
-                self._look()
                 continue
             if future.key in flight.futures:
                 self._last_seen = time.monotonic()
                 return future
 
     def _look(self) -> None:
-        """Whether there is a scheduler with workers."""
+        """See whether there is a scheduler with workers."""
+        self._last_look = time.monotonic()
         if self._client.status == "running":
             try:
+                self._replace_lost()
                 if self._client.nthreads():
                     self._last_seen = time.monotonic()
             except (OSError, CancelledError) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 import dask
@@ -12,6 +14,9 @@ from spectral_zarr.cluster.workers import WORKER_ENVIRONMENT, available_cores
 
 PATIENCE_SECONDS = 60.0
 """Time that workers on this machine may all be away."""
+
+GIVEN_UP_SECONDS = 10.0
+"""Time after which a worker that is away will not come back by itself."""
 
 SETTINGS = {
     "distributed.worker.daemon": True,
@@ -67,4 +72,24 @@ def local_executor(workers: int = 0, *, worker_memory: int = 0) -> DaskExecutor:
         # What matters comes as an exception; the rest is the noise of workers that are told to leave while they work.
         silence_logs=logging.CRITICAL,
     )
-    return DaskExecutor(Client(cluster), cluster, workers=count, patience=PATIENCE_SECONDS)
+    return DaskExecutor(
+        Client(cluster), cluster, workers=count, patience=PATIENCE_SECONDS, replace_lost=_replacement(cluster, count)
+    )
+
+
+def _replacement(cluster: Any, count: int) -> Callable[[], None]:
+    """What starts a worker in the place of one that died while it started, which its supervisor gives up."""
+    missing: dict[Any, float] = {}
+
+    def replace_lost() -> None:
+        present = {worker.name for worker in list(cluster.scheduler.workers.values())}
+        now = time.monotonic()
+        for name in list(cluster.worker_spec):
+            if name in present:
+                missing.pop(name, None)
+            elif now - missing.setdefault(name, now) > GIVEN_UP_SECONDS:
+                del missing[name]
+                cluster.sync(cluster.scale_down, [name])
+                cluster.scale(count)
+
+    return replace_lost

@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from spectral_zarr.cluster.build import IngestRequest, Outcome, PlanPreview, outcome, sources_of
-from spectral_zarr.cluster.executor import Receipt, SerialExecutor, Task
+from spectral_zarr.cluster.executor import Receipt, SerialExecutor, Task, TaskKind
 from spectral_zarr.cluster.isolation import ThreadExecutor, call_isolated
 from spectral_zarr.cluster.journal import Journal, LoggedObserver
 from spectral_zarr.cluster.observer import Observer, SilentObserver
@@ -31,7 +31,7 @@ from spectral_zarr.cluster.phases import (
 from spectral_zarr.cluster.provenance import package_version
 from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
-from spectral_zarr.errors import PartsMissing, TargetExists
+from spectral_zarr.errors import EnvironmentFault, PartsMissing, TargetExists
 from spectral_zarr.model import BlockReceipt, BuildPlan, Part, Rejection, StageReceipt, shares
 from spectral_zarr.store.claim import Claim, current_claim, record, release, take_claim
 from spectral_zarr.store.columns import read_rejections
@@ -78,12 +78,24 @@ class _PartExecutor(SerialExecutor):
 
     def map(self, function: Callable[[Task], Receipt], tasks: Iterable[Task]) -> Iterator[Receipt]:
         """Apply `function` to every task in order."""
+        if isinstance(function, TaskKind):
+            function = replace(function, run=partial(_once_more, function.run))
         return super().map(function, self._standing(tasks))
 
     def _standing(self, tasks: Iterable[Task]) -> Iterator[Task]:
         for task in tasks:
             require_standing(self._paths, self._claim)
             yield task
+
+
+def _once_more(run: Callable[[Task], Receipt], task: Task) -> Receipt:
+    """Run a task again whose partial file was removed: a second copy of this part took it for one of the dead."""
+    try:
+        return run(task)
+    except EnvironmentFault as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        return run(task)
 
 
 def stage_part(request: IngestRequest, part: Part, observer: Observer | None = None) -> StagedPart:

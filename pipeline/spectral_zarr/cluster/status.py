@@ -176,7 +176,8 @@ def _state(paths: BuildPaths, claim: Claim) -> State:
         return "published"
     if not claim.active:
         return "stopped"
-    return "running" if claim.host == socket.gethostname() else "unknown"
+    known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))
+    return "running" if known else "unknown"
 
 
 def summarise(target: str, state: State, owner: str, log: Mapping[str, Sequence[Event]]) -> BuildStatus:

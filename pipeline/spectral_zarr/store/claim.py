@@ -162,8 +162,11 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     file = paths.claim(held.attempt)
     try:
         made = create_durable(file, to_json(held))
-    except EnvironmentFault:
-        # Whoever has won removes the partial files of those that lose.
+    except EnvironmentFault as error:
+        # Whoever has won removes the partial files of those that lose, or gives the build up.
+        if not paths.claims.is_dir():
+            message = "another process has just given this build up; run the same command again"
+            raise StagingBusy(message, path=str(paths.tmp)) from error
         if not file.exists():
             raise
         made = read_record(file, Claim) == held
@@ -217,9 +220,19 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
         remove_aside(paths.receipts)
     for directory in (paths.staged, paths.receipts, paths.tmp):
         make_directory(directory)
+    _refuse_other_disks(paths)
     sync_directory(paths.build)
     sync_directory(paths.target.parent)
     return replace(wanted, attempt=held.attempt, state="building", claiming=False)
+
+
+def _refuse_other_disks(paths: BuildPaths) -> None:
+    """Only within one file system does a rename publish a store; better said now than after hours of work."""
+    disk = paths.target.parent.stat().st_dev
+    for path in (paths.tmp, paths.build, paths.target):
+        if os.path.lexists(path) and path.lstat().st_dev != disk:
+            message = f"it is on another file system than {paths.target.parent}, so that no rename reaches it; move it"
+            raise EnvironmentFault(message, path=str(path))
 
 
 def _clear_remains(paths: BuildPaths) -> None:
@@ -255,6 +268,9 @@ def _put_records_aside(paths: BuildPaths) -> None:
             continue
         with translated(path):
             calls().rename(str(path), str(paths.old_build / path.name))
+    if moved:
+        # Before the claim says that another plan is being built, the old one must be out of its way for good.
+        sync_directory(paths.old_build)
     if not os.path.lexists(paths.target):
         remove_aside(paths.old_build, paths.target)
 

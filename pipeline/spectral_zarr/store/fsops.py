@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
+import numpy as np
 
 from spectral_zarr.errors import TRANSIENT_ERRNOS, DiskFull, EnvironmentFault, TargetExists, TransientFault
 from spectral_zarr.store.calls import Step, calls, reached
@@ -32,11 +33,24 @@ def translated(path: str | Path) -> Iterator[None]:
     except OSError as error:
         where = _named(str(error.filename or path))
         if error.errno in _NO_SPACE:
-            message = "no space, quota or inodes left; free some and run the same command with --resume"
+            message = f"{_exhausted(error.errno, Path(where))}; free some and run the same command with --resume"
             raise DiskFull(message, path=where) from error
         message = f"{error.strerror or error}; mend it and run the same command with --resume"
         kind = TransientFault if error.errno in TRANSIENT_ERRNOS else EnvironmentFault
         raise kind(message, path=where) from error
+
+
+def _exhausted(number: int | None, path: Path) -> str:
+    """What is used up where something was to be written, in words."""
+    if number == errno.EDQUOT:
+        return "the quota is used up"
+    try:
+        status = os.statvfs(path if path.exists() else path.parent)
+    except OSError:
+        return "no space or no inodes are left"
+    if status.f_files and not status.f_favail:
+        return "no inodes are left: the file system allows no more files, however small"
+    return "no space is left"
 
 
 def _named(path: str) -> str:
@@ -74,7 +88,9 @@ class Sink:
     def write(self, data: Any) -> int:
         """Write all of `data`."""
         view = memoryview(data).cast("B")
-        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
+        if view:
+            # An array of its memory, because the checksum takes no memoryview and bytes would be a copy.
+            self.crc32c = google_crc32c.extend(self.crc32c, np.frombuffer(view, np.uint8))
         self.size += len(view)
         write_all(self._descriptor, view)
         return len(view)
