@@ -10,7 +10,7 @@ import pytest
 from spectral_zarr.testing import store_digest
 
 from .scene import N_BATCHES, N_FREE, Gate, Scene, events, proofs, used_proofs, wait_for_proofs
-from .testbed import SLURM, Slurm, wait_until
+from .testbed import COMMAND, SLURM, Slurm, wait_until
 
 pytestmark = pytest.mark.slurm
 LONG = 120.0
@@ -60,9 +60,13 @@ def test_a_driver_job_refuses_a_second_one_replaces_a_cancelled_worker_and_publi
 
 
 @pytest.mark.sweep
-def test_one_allocation_publishes_the_same_bytes(slurm: Slurm, scene: Scene, tmp_path: Path) -> None:
+def test_the_printed_script_runs_in_one_allocation_and_publishes_the_same_bytes(
+    slurm: Slurm, scene: Scene, tmp_path: Path
+) -> None:
     target = tmp_path / "x.zarr"
-    job = submit(slurm, scene, "ingest.sbatch", target, "--nodes=3", "--ntasks=3", "--mem-per-cpu=1000M", "--time=10")
+    words = [str(scene.files), str(target), *scene.options, "--workers", "2", "--quiet"]
+    (tmp_path / "job.sbatch").write_text(slurm.output(COMMAND, "slurm-script", *words))
+    job = slurm.submit("--nodes=3", "--output=job.log", "job.sbatch", cwd=tmp_path)
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
     assert not list(tmp_path.rglob("*.pem"))
