@@ -158,7 +158,7 @@ def write(rows: list[Row], target: Path) -> None:
     first = min(row.first for row in rows)
     n_pix = max(row.first - first + row.arrays[FLUX].size for row in rows)
     chunk_rows, chunk_columns = chunk_shape(len(rows), n_pix)
-    codec = blosc.Blosc(cname="zstd", clevel=5, shuffle=blosc.Blosc.BITSHUFFLE)
+    codec = blosc.Blosc(cname="zstd", clevel=5, shuffle=blosc.Blosc.BITSHUFFLE, blocksize=512 << 10)
     for array in (FLUX, UNCERTAINTY, WAVELENGTH):
         if any(array in row.arrays for row in rows):
             (target / array).mkdir(parents=True)

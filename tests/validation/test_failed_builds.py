@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
-from spectral_zarr.cluster import build as driver
+from spectral_zarr.cluster import phases as driver
 from spectral_zarr.errors import ContractViolation
 from spectral_zarr.model import ChunkReceipt
 from spectral_zarr.store.claim import abort_build, own_claim
@@ -100,11 +100,11 @@ PROGRAM = """
 import os, shutil, signal, sys
 from pathlib import Path
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
-from spectral_zarr.cluster import build
+from spectral_zarr.cluster import phases
 from spectral_zarr.store.calls import FileCalls, replaced
 from spectral_zarr.store.paths import BuildPaths
 
-real, remove = build.write_columns, shutil.rmtree
+real, remove = phases.write_columns, shutil.rmtree
 
 def write_and_damage(target, *rest):
     receipt = real(target, *rest)
@@ -118,7 +118,7 @@ def removes_a_part_and_dies(path, *rest, **named):
         os.kill(os.getpid(), signal.SIGKILL)
     remove(path, *rest, **named)
 
-build.write_columns = write_and_damage
+phases.write_columns = write_and_damage
 with replaced(FileCalls(rmtree=removes_a_part_and_dies)):
     ingest(IngestRequest((sys.argv[1],), sys.argv[2]), SerialExecutor())
 """

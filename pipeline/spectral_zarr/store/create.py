@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from spectral_zarr.contract.schema import CNAME, GROUPS, SHUFFLE
 from spectral_zarr.model import ChunkReceipt
-from spectral_zarr.store.chunks import receipt_of
+from spectral_zarr.store.chunks import BLOCK_BYTES, receipt_of
 from spectral_zarr.store.fsops import make_directories, write_plain
 
 if TYPE_CHECKING:
@@ -119,10 +119,16 @@ def _prototype(kind: ArrayKind) -> str:
     compressor: Any
     if kind.zarr_format == 3:
         compressor = BloscCodec(
-            cname=BloscCname(CNAME), clevel=kind.clevel, shuffle=BloscShuffle(SHUFFLE), typesize=itemsize
+            cname=BloscCname(CNAME),
+            clevel=kind.clevel,
+            shuffle=BloscShuffle(SHUFFLE),
+            typesize=itemsize,
+            blocksize=BLOCK_BYTES,
         )
     else:
-        compressor = numcodecs.Blosc(cname=CNAME, clevel=kind.clevel, shuffle=numcodecs.Blosc.BITSHUFFLE)
+        compressor = numcodecs.Blosc(
+            cname=CNAME, clevel=kind.clevel, shuffle=numcodecs.Blosc.BITSHUFFLE, blocksize=BLOCK_BYTES
+        )
     zarr.create_array(
         store,
         name="prototype",

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
+import numpy as np
 
-from spectral_zarr.errors import DiskFull, EnvironmentFault, TargetExists
+from spectral_zarr.errors import TRANSIENT_ERRNOS, DiskFull, EnvironmentFault, TargetExists, TransientFault
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.paths import PARTIAL
 
@@ -35,7 +36,8 @@ def translated(path: str | Path) -> Iterator[None]:
             message = f"{_exhausted(error.errno, Path(where))}; free some and run the same command with --resume"
             raise DiskFull(message, path=where) from error
         message = f"{error.strerror or error}; mend it and run the same command with --resume"
-        raise EnvironmentFault(message, path=where) from error
+        kind = TransientFault if error.errno in TRANSIENT_ERRNOS else EnvironmentFault
+        raise kind(message, path=where) from error
 
 
 def _exhausted(number: int | None, path: Path) -> str:
@@ -86,7 +88,9 @@ class Sink:
     def write(self, data: Any) -> int:
         """Write all of `data`."""
         view = memoryview(data).cast("B")
-        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
+        if view:
+            # An array of its memory, because the checksum takes no memoryview and bytes would be a copy.
+            self.crc32c = google_crc32c.extend(self.crc32c, np.frombuffer(view, np.uint8))
         self.size += len(view)
         write_all(self._descriptor, view)
         return len(view)
@@ -166,10 +170,10 @@ def _unlink_quietly(path: str) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a log in one write, so that two writers do not mix their lines."""
+    """Append a line to a file that has one writer."""
     descriptor = calls().open(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        calls().write(descriptor, line)
+        write_all(descriptor, line)
     finally:
         calls().close(descriptor)
 

@@ -13,7 +13,7 @@ from spectral_zarr.errors import DamagedBuild, PublishUncertain, SpectralZarrErr
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.fsops import remove_aside, rename_new, sync_directory, translated
 from spectral_zarr.store.identity import Identity, identity, is_store
-from spectral_zarr.store.paths import PARTIAL, BuildPaths
+from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths
 from spectral_zarr.store.records import read_record, write_record
 
 
@@ -152,8 +152,10 @@ def retire_old(paths: BuildPaths) -> None:
         calls().unlink(str(paths.intent))
 
 
-def remove_partial_files(root: Path) -> None:
-    """Remove what a killed writer was writing."""
+def remove_partial_files(root: Path, *, but: Path | None = None) -> None:
+    """Remove what a killed writer was writing, except the staged pixels in `but`, which say in which batch it died."""
     for partial in root.rglob(f"*{PARTIAL}"):
+        if partial.parent == but and PIXELS in partial.name:
+            continue
         with translated(partial), suppress(FileNotFoundError):
             calls().unlink(str(partial))

@@ -12,6 +12,7 @@ from spectral_zarr.contract import schema
 from spectral_zarr.errors import UsageError
 from spectral_zarr.model.trial import Layout
 from spectral_zarr.store.audit import open_group
+from spectral_zarr.store.chunks import BLOCK_BYTES
 
 if TYPE_CHECKING:
     import zarr
@@ -40,13 +41,16 @@ def create_trial(root: Path, shape: tuple[int, int], layout: Layout) -> tuple[za
     from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
 
     version_3 = layout.zarr_format == 3
-    compressor: Any = numcodecs.Blosc(cname=schema.CNAME, clevel=layout.clevel, shuffle=numcodecs.Blosc.BITSHUFFLE)
+    compressor: Any = numcodecs.Blosc(
+        cname=schema.CNAME, clevel=layout.clevel, shuffle=numcodecs.Blosc.BITSHUFFLE, blocksize=BLOCK_BYTES
+    )
     if version_3:
         compressor = BloscCodec(
             cname=BloscCname(schema.CNAME),
             clevel=layout.clevel,
             shuffle=BloscShuffle(schema.SHUFFLE),
             typesize=4,
+            blocksize=BLOCK_BYTES,
         )
     group = zarr.create_group(str(root), zarr_format=layout.zarr_format)
     return tuple(
