@@ -101,6 +101,12 @@ class Unreadable(SourceError):
     code = "unreadable"
 
 
+class SourceChanged(SourceError):
+    """The file has another size than when the sources were listed."""
+
+    code = "source-changed"
+
+
 class EmptyFile(SourceError):
     """The file has no bytes."""
 

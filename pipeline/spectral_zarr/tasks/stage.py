@@ -7,6 +7,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
-from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError, Unreadable
+from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceChanged, SourceError, SpectralZarrError, Unreadable
 from spectral_zarr.model import (
     Batch,
     BatchFacts,
@@ -230,12 +231,17 @@ def _accepted(
         try:
             _refuse(refused, [file])
             source = open_source(file)
+            _refuse_changed(file, source.size)
             reader = find_reader(source, config.readers)
             if not _joins(reader, file):
                 # Only their names looked like those of arms.
                 pending.extendleft(reversed(file.companions))
                 file = replace(file, companions=())
             _refuse(refused, file.companions)
+            for companion in file.companions:
+                # Whoever opens it says better why it is not there.
+                with suppress(OSError):
+                    _refuse_changed(companion, Path(companion.path).stat().st_size)
             for spectrum, place in _spectra(file, source, reader, config):
                 try:
                     if isinstance(spectrum, SourceError):
@@ -266,6 +272,12 @@ def _refuse(refused: Mapping[str, SourceError], files: Sequence[SourceFile]) -> 
     for file in files:
         if file.name in refused:
             raise refused[file.name]
+
+
+def _refuse_changed(file: SourceFile, size: int) -> None:
+    if size != file.size:
+        message = f"it had {file.size} bytes when the sources were listed and has {size} now; run again when it is done"
+        raise SourceChanged(message, path=file.name)
 
 
 def _joins(reader: Reader, file: SourceFile) -> bool:
