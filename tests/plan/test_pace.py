@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spectral_zarr.model.pace import PARALLEL, PHASES, IngestRun, PhaseCost
-from spectral_zarr.plan.pace import efficiency, forecast, half_idle
+from spectral_zarr.plan.pace import efficiency, forecast, half_idle, undisturbed
 
 ALONE = ("scan", "plan", "finalise")
 
@@ -87,3 +87,10 @@ def test_cores_from_which_on_half_of_them_are_idle() -> None:
     assert half_idle([run(1, 99.0, alone=1.0, start=0.0)], 1_000_000, 0.0) == 128
     # 120 tasks are sent in a hundredth of the time that they take.
     assert half_idle([run(1, 30.0, alone=0.0, start=0.0)], 1_000_000, 0.0025) == 256
+
+
+def test_on_a_shared_machine_seconds_of_computing_count() -> None:
+    # Twice as many seconds of computing as elapsed ones, which two workers do side by side.
+    found = undisturbed(run(2, 20.0, alone=3.0, start=5.0))
+    assert forecast([found], 1000, 2).seconds == pytest.approx(2 * 20.0 / 2 + 2 * 3.0 + 2 * 5.0)
+    assert found.cpu_seconds == run(2, 20.0, alone=3.0, start=5.0).cpu_seconds

@@ -41,6 +41,10 @@ def pace(
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")] = 2000,
     for_files: Annotated[int, typer.Option(min=1, metavar="N", help="Files to make a forecast for.")] = 1_000_000,
     cores: Annotated[str, typer.Option(metavar="M,M,...", help="Cores to make a forecast for.")] = "16,100,1000",
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="Forecast from CPU seconds: the machine has other work."),
+    ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -53,7 +57,7 @@ def pace(
     from spectral_zarr.cluster import PaceRequest, measure_pace
     from spectral_zarr.cluster.workers import available_cores
     from spectral_zarr.config import load_config
-    from spectral_zarr.plan.pace import forecast, half_idle
+    from spectral_zarr.plan.pace import forecast, half_idle, undisturbed
 
     if not counts:
         most = available_cores()
@@ -61,8 +65,9 @@ def pace(
     request = PaceRequest(tuple(sources), str(path), counts, limit, load_config(config))
     with watching(quiet=quiet) as observer:
         runs = measure_pace(request, observer)
-    forecasts = [forecast(runs, for_files, number) for number in sorted({*counts, *wanted})]
-    idle = half_idle(runs, for_files)
+    basis = tuple(map(undisturbed, runs)) if shared else runs
+    forecasts = [forecast(basis, for_files, number) for number in sorted({*counts, *wanted})]
+    idle = half_idle(basis, for_files)
     if as_json:
         print_json(_json(runs, forecasts, idle))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from spectral_zarr.model.pace import PARALLEL, IngestRun, Limit, PaceForecast
 
@@ -73,6 +74,14 @@ def forecast(runs: Sequence[IngestRun], n_files: int, cores: int, task_seconds: 
         bytes_per_second=share * _moved(run) / parallel if parallel else 0.0,
         assumptions=_assumptions(runs, run, cores),
     )
+
+
+def undisturbed(run: IngestRun) -> IngestRun:
+    """The run as it would have been on cores of its own: every second is one of computing, and none of waiting."""
+    phases = [
+        replace(cost, seconds=cost.cpu_seconds / (run.workers if cost.phase in PARALLEL else 1)) for cost in run.phases
+    ]
+    return replace(run, phases=tuple(phases))
 
 
 def half_idle(runs: Sequence[IngestRun], n_files: int, task_seconds: float = TASK_SECONDS) -> int:
