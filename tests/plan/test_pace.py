@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spectral_zarr.model.pace import PARALLEL, PHASES, IngestRun, PhaseCost
@@ -94,3 +96,12 @@ def test_on_a_shared_machine_seconds_of_computing_count() -> None:
     found = undisturbed(run(2, 20.0, alone=3.0, start=5.0))
     assert forecast([found], 1000, 2).seconds == pytest.approx(2 * 20.0 / 2 + 2 * 3.0 + 2 * 5.0)
     assert found.cpu_seconds == run(2, 20.0, alone=3.0, start=5.0).cpu_seconds
+
+
+def test_what_the_driver_does_for_the_fewest_files_does_not_grow_with_them() -> None:
+    one = replace(run(1, 30.0, alone=4.0, start=0.0), fixed=PhaseCost("fixed", 3.0, 5.0))
+    found = forecast([one], 100_000, 1)
+    assert found.alone_seconds == pytest.approx(3.0 + 100 * 1.0)
+    assert found.cpu_seconds == pytest.approx(5.0 + 100 * (2 * 34.0 - 5.0))
+    assert forecast([one], 1000, 1).seconds == pytest.approx(34.0)
+    assert forecast([undisturbed(one)], 1000, 1).alone_seconds == pytest.approx(8.0)

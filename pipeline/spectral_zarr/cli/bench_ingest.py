@@ -136,6 +136,7 @@ def _json(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], idle: int)
                 "store_bytes": run.store_bytes,
                 "cache": run.cache,
                 "efficiency": efficiency(runs, run),
+                "fixed": {"seconds": run.fixed.seconds, "cpu_seconds": run.fixed.cpu_seconds},
                 "phases": {
                     cost.phase: {"seconds": cost.seconds, "cpu_seconds": cost.cpu_seconds} for cost in run.phases
                 },

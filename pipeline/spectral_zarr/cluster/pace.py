@@ -22,7 +22,7 @@ from spectral_zarr.contract.chunks import spectral_chunks
 from spectral_zarr.contract.rules.layout import MOST_SPECTRA
 from spectral_zarr.errors import UsageError
 from spectral_zarr.model import SourceFile, StageReceipt
-from spectral_zarr.model.pace import PHASES, IngestRun, PhaseCost
+from spectral_zarr.model.pace import PARALLEL, PHASES, IngestRun, PhaseCost
 from spectral_zarr.readers import readers
 from spectral_zarr.store.fsops import translated
 from spectral_zarr.store.page_cache import drop_files
@@ -33,7 +33,9 @@ DISK_FACTOR = 4
 for compressed sources."""
 
 SLACK_BYTES = 64 << 20
-WARM_UP_FILES = 8
+FEWEST_FILES = 8
+"""Files of an ingest that shows what the driver does for the fewest of them."""
+
 LIBRARIES = ("stage", "fill", "scan", "scan_columns", "finalise")
 
 FOLLOWING = MappingProxyType({"stage": "plan", "fill": "finalise"})
@@ -83,10 +85,13 @@ def measure_pace(request: PaceRequest, observer: Observer | None = None) -> tupl
     with scratch(Path(request.directory), needed) as directory:
         observer.begin("ingest", 1 + len(request.workers), "runs")
         # Libraries are imported by a run that does not count.
-        _ingest(request, directory / "first.zarr", WARM_UP_FILES, SerialExecutor(), SilentObserver())
+        _ingest(request, directory / "first.zarr", FEWEST_FILES, SerialExecutor(), SilentObserver())
+        few = files[:FEWEST_FILES]
+        fixed = _alone(_measured(replace(request, limit=len(few)), directory / "few", few, 1))
         observer.advance(1)
         for number, workers in enumerate(request.workers):
-            runs.append(_measured(request, directory / str(number), files, workers))
+            run = _measured(request, directory / str(number), files, workers)
+            runs.append(replace(run, fixed=fixed) if len(files) > len(few) else run)
             observer.advance(1)
         observer.end()
     return tuple(runs)
@@ -122,6 +127,11 @@ def _measured(request: PaceRequest, directory: Path, files: Sequence[SourceFile]
         block_rows=request.config.store.chunk_rows or spectral_chunks(MOST_SPECTRA, outcome.plan.n_pix).rows,
         staged_bytes=clock.staged_bytes,
     )
+
+
+def _alone(run: IngestRun) -> PhaseCost:
+    costs = [cost for cost in run.phases if cost.phase not in (*PARALLEL, "workers")]
+    return PhaseCost("fixed", sum(cost.seconds for cost in costs), sum(cost.cpu_seconds for cost in costs))
 
 
 def _cpu_of_all() -> float:

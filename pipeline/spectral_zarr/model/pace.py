@@ -43,6 +43,8 @@ class IngestRun:
         Spectra of a fill task when there are millions like these.
     staged_bytes : int
         Bytes of the staging store.
+    fixed : PhaseCost
+        What the driver does alone however few the files are: the empty store, its documents, publication.
     """
 
     workers: int
@@ -55,6 +57,7 @@ class IngestRun:
     batch_files: float
     block_rows: int
     staged_bytes: int = 0
+    fixed: PhaseCost = PhaseCost("fixed", 0.0, 0.0)
 
     @property
     def seconds(self) -> float:

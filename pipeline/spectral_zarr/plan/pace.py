@@ -47,7 +47,8 @@ def forecast(runs: Sequence[IngestRun], n_files: int, cores: int, task_seconds: 
     share = n_files / run.n_files
     start = next(cost.seconds for cost in run.phases if cost.phase == "workers")
     start_cpu = next(cost.cpu_seconds for cost in run.phases if cost.phase == "workers")
-    alone = start + share * (run.seconds - start - _parallel(run))
+    fixed = run.fixed
+    alone = start + fixed.seconds + share * max(0.0, run.seconds - start - _parallel(run) - fixed.seconds)
     work = share * _parallel(run) * run.workers
     n_tasks = _tasks(run, n_files)
     # What was measured holds as it is.
@@ -67,7 +68,11 @@ def forecast(runs: Sequence[IngestRun], n_files: int, cores: int, task_seconds: 
         cores=cores,
         seconds=alone + parallel,
         alone_seconds=alone,
-        cpu_seconds=start_cpu * cores / run.workers + share * (run.cpu_seconds - start_cpu),
+        cpu_seconds=(
+            start_cpu * cores / run.workers
+            + fixed.cpu_seconds
+            + share * max(0.0, run.cpu_seconds - start_cpu - fixed.cpu_seconds)
+        ),
         store_bytes=share * run.store_bytes,
         n_tasks=n_tasks,
         limit=limit,
@@ -81,7 +86,7 @@ def undisturbed(run: IngestRun) -> IngestRun:
     phases = [
         replace(cost, seconds=cost.cpu_seconds / (run.workers if cost.phase in PARALLEL else 1)) for cost in run.phases
     ]
-    return replace(run, phases=tuple(phases))
+    return replace(run, phases=tuple(phases), fixed=replace(run.fixed, seconds=run.fixed.cpu_seconds))
 
 
 def half_idle(runs: Sequence[IngestRun], n_files: int, task_seconds: float = TASK_SECONDS) -> int:
@@ -113,7 +118,8 @@ def _assumptions(runs: Sequence[IngestRun], run: IngestRun, cores: int) -> tuple
     measured = f"from {run.n_files:,} files with {run.workers} worker{'' if run.workers == 1 else 's'}"
     assumptions = [
         f"{measured}; the others are like them, {alike}",
-        "the driver lists, plans and finalises alone, in proportion to the files; starting workers takes a fixed time",
+        "the driver lists, plans and finalises alone, in proportion to the files but for what it does for the fewest; "
+        "starting workers takes a fixed time",
         {
             "cold": "sources came from the file system and not from memory",
             "asked": "sources came from the file system if the kernel did as it was asked",
