@@ -29,12 +29,17 @@ EXIT_CODES = {
     "target-exists": 5,
     "staging-busy": 5,
     "resume-refused": 5,
+    "parts-missing": 5,
     "environment": 6,
     "disk-full": 6,
     "publish-uncertain": 6,
     "store-changed": 6,
     "damaged-build": 6,
+    "transient": 6,
+    "memory-limit": 6,
     "cluster-lost": 6,
+    "job-refused": 6,
+    "preflight": 6,
     "interrupted": 75,
 }
 

@@ -104,7 +104,7 @@ def test_every_block_runs_in_order(workplace: Path) -> None:
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             assert "Warning" not in done.stderr
             ran.append(done.stdout)
-    assert len(ran) == 9
+    assert len(ran) == 10
     assert "lamp spectra of our laboratory" in ran[-1]
     for store in ("my-stars", "labelled", "mike", "lamps"):
         assert (workplace / f"{store}.zarr" / "index.parquet").exists()

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+TRANSIENT_ERRNOS = frozenset(
+    (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EHOSTDOWN, errno.EREMOTEIO, errno.ENOTCONN)
+)
+"""Errors of the operating system that the next attempt may not meet: a file server that restarts, a lost reply."""
 
 
 def _rebuild(cls: type[SpectralZarrError], message: str, place: dict[str, object]) -> SpectralZarrError:
@@ -93,6 +99,12 @@ class Unreadable(SourceError):
     """The operating system refuses to read the file, or it is not a regular file."""
 
     code = "unreadable"
+
+
+class SourceChanged(SourceError):
+    """The file has another size than when the sources were listed."""
+
+    code = "source-changed"
 
 
 class EmptyFile(SourceError):
@@ -191,6 +203,24 @@ class ReaderFailure(SourceError):
     code = "reader-failure"
 
 
+class ReaderDied(SourceError):
+    """The process that read the file alone died of it, twice."""
+
+    code = "reader-died"
+
+
+class ReaderTimeout(SourceError):
+    """Reading the file alone took longer than any file may take."""
+
+    code = "reader-timeout"
+
+
+class ReaderMemory(SourceError):
+    """Reading the file alone took more memory than its size justifies."""
+
+    code = "reader-memory"
+
+
 class TooManyRejections(SpectralZarrError):
     """More spectra were rejected than ``--max-rejected`` allows."""
 
@@ -237,6 +267,13 @@ class ResumeRefused(StagingBusy):
     code = "resume-refused"
 
 
+class PartsMissing(SpectralZarrError):
+    """A phase of a build in parts cannot begin, because parts of the phase before it have no proof on disk."""
+
+    code = "parts-missing"
+    exit_code = 5
+
+
 class EnvironmentFault(SpectralZarrError):
     """The machine failed the build: disk, memory, permissions or cluster."""
 
@@ -248,6 +285,18 @@ class DiskFull(EnvironmentFault):
     """No space or no inodes are left."""
 
     code = "disk-full"
+
+
+class TransientFault(EnvironmentFault):
+    """The file system or the network failed for a moment; trying again helped nothing so far."""
+
+    code = "transient"
+
+
+class MemoryLimit(EnvironmentFault):
+    """A worker may use less memory than a task needs."""
+
+    code = "memory-limit"
 
 
 class DamagedBuild(EnvironmentFault):
@@ -272,6 +321,18 @@ class ClusterLost(EnvironmentFault):
     """The scheduler or too many workers are gone."""
 
     code = "cluster-lost"
+
+
+class JobRefused(EnvironmentFault):
+    """The batch system does not take the jobs of the workers."""
+
+    code = "job-refused"
+
+
+class PreflightFailed(EnvironmentFault):
+    """A worker on another node is another program, or does not see the same files."""
+
+    code = "preflight"
 
 
 class Interrupted(SpectralZarrError):

@@ -1,4 +1,4 @@
-"""``status``, ``abort`` and ``readers``."""
+"""``abort`` and ``readers``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,6 @@ def stopped(run: Run, files: Path) -> Path:
     (files / "text.fits").write_text("no")
     assert run("ingest", files, "out.zarr", "--cluster", "serial").code == 3
     return Path("out.zarr")
-
-
-class TestStatus:
-    def test_a_stopped_build_says_how_to_go_on(self, run: Run, stopped: Path) -> None:
-        result = run("status", stopped)
-        assert result.code == 0
-        assert "stopped in stage" in result.out
-        assert "--resume" in result.out
-        assert run("status", stopped, "--json").json["rejected"] == 1
-
-    def test_a_published_store(self, run: Run, published: Path) -> None:
-        assert "published" in run("status", published).out
-        assert run("status", published, "--json").json["phase"] == "published"
-
-    def test_nothing_there(self, run: Run) -> None:
-        assert run("status", "missing.zarr").code == 2
 
 
 class TestAbort:

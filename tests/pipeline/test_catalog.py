@@ -197,7 +197,7 @@ def test_an_interrupted_build_refuses_another_catalogue(
     options = CatalogOptions(file=str(path), key="source_id", field="file_stem")
     request = IngestRequest((str(stars),), str(target), Config(catalog=options))
     with monkeypatch.context() as patched:
-        patched.setattr("spectral_zarr.cluster.build.create_store", _interrupt)
+        patched.setattr("spectral_zarr.cluster.phases.create_store", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             _keyboard(request)
     pa.parquet.write_table(pa.table({"source_id": ids(0), "teff": [6000.0]}), path)

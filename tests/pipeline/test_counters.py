@@ -19,6 +19,7 @@ import pytest
 from astropy.io import fits
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, load_config
+from spectral_zarr.cluster.executor import TaskKind
 from spectral_zarr.contract.schema import GROUPS, METADATA
 from spectral_zarr.testing import write_samples
 
@@ -206,7 +207,9 @@ class Counting(SerialExecutor):
 
 
 def innermost(function: Any) -> str:
-    """Name of the function that does the work of a partial."""
+    """Name of the function that does the work of a partial, or of a kind of task."""
+    if isinstance(function, TaskKind):
+        function = function.run
     while isinstance(function, partial):
         inner = [value for value in function.args if callable(value)]
         function = inner[0] if inner else function.func

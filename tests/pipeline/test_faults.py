@@ -13,7 +13,7 @@ import pytest
 import zarr
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
-from spectral_zarr.cluster import build as driver
+from spectral_zarr.cluster import phases as driver
 from spectral_zarr.errors import ContractViolation, DiskFull, Interrupted, StagingBusy
 from spectral_zarr.model import ChunkReceipt
 from spectral_zarr.store.claim import abort_build, own_claim

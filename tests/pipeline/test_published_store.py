@@ -104,7 +104,7 @@ class TestSdssSamples:
 
     def test_the_build_directory_keeps_proof_and_no_pixels(self, sdss: tuple[Path, Path, Outcome]) -> None:
         kept = {path.name for path in sdss[1].with_name("sdss.zarr.build").iterdir()}
-        assert {"plan.json", "receipts", "rejections.parquet", "claims", "log.jsonl"} <= kept
+        assert {"plan.json", "receipts", "rejections.parquet", "claims", "log"} <= kept
         assert "staged" not in kept
         assert not sdss[1].with_name("sdss.zarr.tmp").exists()
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import random
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from spectral_zarr import errors
+from spectral_zarr.testing.mutations import write_copies
 
-CARD = 80
 N_COPIES, N_COPIES_SWEEP = 6, 120
 SECONDS, MEMORY = 240, 3 << 30
 """Processor seconds and address space of the process that reads a whole set of copies."""
-
-VALUES = (
-    *("0", "-1", "1", "2", "3", "999999", "2147483647", "9223372036854775807", "-9223372036854775808", "1E400", "NAN"),
-    *("INDEF", "T", "F", "''", "'A'", "'Angstrom'", "'log'", "'1 nm'", "1.5", "-1E-300", "'\x7f'", "(1,2)", "", "= ="),
-)
 
 READ = """
 import json, resource, sys
@@ -41,74 +33,6 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     codes = [(rejection.code, rejection.reason) for rejection in survey.rejections]
     print(json.dumps({"file": path.name, "spectra": survey.columns.num_rows, "rejections": codes}), flush=True)
 """
-
-
-def _another_value(generator: random.Random, data: bytearray) -> None:
-    starts = [i for i in range(0, min(len(data), 200_000), CARD) if data[i + 8 : i + 10] == b"= "]
-    if starts:
-        at = generator.choice(starts)
-        data[at + 10 : at + CARD] = generator.choice(VALUES).encode("latin-1").rjust(20).ljust(CARD - 10)
-
-
-def _no_card(generator: random.Random, data: bytearray) -> None:
-    starts = [i for i in range(CARD, min(len(data), 200_000), CARD) if data[i + 8 : i + 10] == b"= "]
-    if starts:
-        at = generator.choice(starts)
-        data[at : at + CARD] = b"COMMENT".ljust(CARD)
-
-
-def _another_name(generator: random.Random, data: bytearray) -> None:
-    starts = [i for i in range(CARD, min(len(data), 200_000), CARD) if data[i + 8 : i + 10] == b"= "]
-    if len(starts) > 1:
-        one, other = generator.sample(starts, 2)
-        data[one : one + 8], data[other : other + 8] = data[other : other + 8], data[one : one + 8]
-
-
-def _another_byte(generator: random.Random, data: bytearray) -> None:
-    for _ in range(generator.choice((1, 10, 1000))):
-        data[generator.randrange(len(data))] = generator.randrange(256)
-
-
-def _shorter(generator: random.Random, data: bytearray) -> None:
-    del data[generator.randrange(len(data)) :]
-
-
-def _shorter_by_blocks(generator: random.Random, data: bytearray) -> None:
-    del data[2880 * generator.randrange(1 + len(data) // 2880) :]
-
-
-def _blank_pixels(generator: random.Random, data: bytearray) -> None:
-    start = generator.randrange(len(data))
-    stop = min(len(data), start + generator.choice((100, 10_000, 1_000_000)))
-    data[start:stop] = generator.choice((b"\0", b"\xff", b"\x7f")) * (stop - start)
-
-
-def _text_mode(generator: random.Random, data: bytearray) -> None:
-    data[:] = data.replace(b"\n", b"\r\n")
-
-
-MUTATIONS: tuple[Callable[[random.Random, bytearray], None], ...] = (
-    *(_another_value, _another_value, _another_value, _no_card, _another_name, _another_byte),
-    *(_shorter, _shorter_by_blocks, _blank_pixels, _text_mode),
-)
-
-
-def write_copies(source: Path, directory: Path, count: int) -> list[Path]:
-    """Write mutated copies of a file, the same ones every time."""
-    raw = source.read_bytes()
-    zipped = raw[:2] == b"\x1f\x8b"
-    generator = random.Random(source.name)
-    stem, _, suffix = source.name.partition(".")
-    paths = []
-    for number in range(count):
-        data = bytearray(gzip.decompress(raw) if zipped else raw)
-        for _ in range(generator.choice((1, 1, 2, 5))):
-            if data:
-                generator.choice(MUTATIONS)(generator, data)
-        path = directory / f"{stem}-{number:04d}.{suffix}"
-        path.write_bytes(gzip.compress(bytes(data), 1) if zipped else bytes(data))
-        paths.append(path)
-    return paths
 
 
 def check(real_files: Path, directory: Path, count: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, readers, validate
+from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, phases, readers, status, validate
 from spectral_zarr.cli.terminal import forgiving_streams
 
 TYPER_INTERRUPTED = 130
@@ -26,8 +26,12 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("ingest")(ingest.ingest)
+app.command("stage")(phases.stage)
+app.command("plan")(phases.plan)
+app.command("fill")(phases.fill)
+app.command("finalise")(phases.finalise)
 app.command("validate")(validate.validate)
-app.command("status")(builds.status)
+app.command("status")(status.status)
 app.command("abort")(builds.abort)
 app.command("readers")(readers.readers)
 app.add_typer(bench.app, name="bench")

@@ -2,58 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spectral_zarr.cli import options, report
+from spectral_zarr.cli.asked import asked_config, sources_and_target
+from spectral_zarr.cli.launch import asked_launch
 from spectral_zarr.cli.plan import show_plan
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import duration, print_json, results, size
-from spectral_zarr.errors import UsageError
 
 if TYPE_CHECKING:
-    from spectral_zarr.cluster import IngestRequest, Outcome
-    from spectral_zarr.config import Config
+    from spectral_zarr.cluster import Outcome
 
 
 def ingest(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCES... OUT.zarr",
-            help="Files, directories, quoted patterns or @list.txt; last, the store to make.",
-            show_default=False,
-        ),
-    ],
+    paths: options.SourcesAndTarget,
     config: options.Config = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Read the sources, print the plan, write nothing.")
     ] = False,
-    cluster: options.LocalCluster = "local",
+    cluster: options.IngestCluster = "local",
     workers: options.Workers = 0,
-    max_rejected: Annotated[
-        str, typer.Option(metavar="N|P%", help="Rejections to accept: a number such as 5, or a share such as 2%.")
-    ] = "0",
-    catalog: Annotated[
-        str, typer.Option(metavar="TABLE", help="Stellar parameters to join: FITS, Parquet, CSV or VOTable.")
-    ] = "",
-    catalog_key: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN[=FIELD]",
-            help="Column of the catalogue that identifies the spectra, and the metadata field that it equals.",
-        ),
-    ] = "",
+    profile: options.Profile = None,
+    run_directory: options.RunDirectory = None,
+    dashboard: options.Dashboard = False,
+    insecure: options.Insecure = False,
+    max_rejected: options.MaxRejected = "0",
+    catalog: options.Catalog = "",
+    catalog_key: options.CatalogKey = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted ingest.")] = False,
     replace_store: Annotated[
         bool, typer.Option("--replace", help="Put the new store in the place of an existing one, when it is complete.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")] = 0,
-    zarr_format: Annotated[
-        int | None, typer.Option(min=2, max=3, metavar="2|3", help="Zarr format; 3, or what the configuration says.")
-    ] = None,
+    limit: options.Limit = 0,
+    task_minutes: Annotated[
+        float, typer.Option(min=0.01, metavar="MINUTES", help="Time after which a task that hangs is given up.")
+    ] = 10.0,
+    drain: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Time that running tasks get to finish after SIGTERM or Ctrl-C."),
+    ] = 60.0,
+    zarr_format: options.ZarrFormat = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -61,49 +52,38 @@ def ingest(
 
     The store appears under its name only when it is complete and every check has passed.
     """
-    if len(paths) < 2:
-        raise UsageError("name the sources first and the store to make last, for example: ingest spectra/ out.zarr")
-    from spectral_zarr.cluster import DeferredExecutor, IngestRequest
+    sources, target = sources_and_target(paths)
+    from spectral_zarr.cluster import DeferredExecutor, IngestRequest, Patience
     from spectral_zarr.cluster import ingest as run_ingest
-    from spectral_zarr.config import Tolerance, load_config
+    from spectral_zarr.config import Tolerance
 
     request = IngestRequest(
-        sources=tuple(paths[:-1]),
-        target=paths[-1],
-        config=_with_catalog(_with_format(load_config(config), zarr_format), catalog, catalog_key),
+        sources=sources,
+        target=target,
+        config=asked_config(config, zarr_format, catalog, catalog_key),
         tolerance=Tolerance.parse(max_rejected),
         resume=resume,
         replace=replace_store,
         limit=limit,
+        patience=Patience(task_minutes, drain),
+    )
+    launch = asked_launch(
+        cluster, target, profile, run_directory, insecure=insecure, dashboard=dashboard, dry_run=dry_run
     )
     if dry_run:
-        show_plan(request, cluster, workers, quiet=quiet, as_json=as_json)
+        show_plan(request, cluster, workers, launch, quiet=quiet, as_json=as_json)
         return
-    with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:
+    with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note, launch) as executor:
         outcome = run_ingest(request, executor, observer)
-    _show(outcome, request, as_json=as_json)
+    show_published(outcome, target, as_json=as_json)
 
 
-def _with_format(config: Config, zarr_format: int | None) -> Config:
-    if zarr_format is None:
-        return config
-    return replace(config, store=replace(config.store, zarr_format=cast(Literal[2, 3], zarr_format)))
-
-
-def _with_catalog(config: Config, file: str, key: str) -> Config:
-    known = config.catalog
-    if key and not (file or known.file):
-        raise UsageError("--catalog-key names a column of a catalogue; name the catalogue with --catalog")
-    column, _, field = key.partition("=")
-    joined = replace(known, file=file or known.file, key=column or known.key, field=field or known.field)
-    return replace(config, catalog=joined)
-
-
-def _show(outcome: Outcome, request: IngestRequest, *, as_json: bool) -> None:
+def show_published(outcome: Outcome, target: str, *, as_json: bool, whole: bool = True) -> None:
+    """Say what was published, and how fast when the `whole` build ran in this process."""
     from spectral_zarr.store.paths import BuildPaths
 
     plan = outcome.plan
-    listing = str(BuildPaths.of(request.target).rejections)
+    listing = str(BuildPaths.of(target).rejections)
     rate = plan.n_spec / max(outcome.seconds, 1e-3)
     if as_json:
         print_json(
@@ -125,11 +105,11 @@ def _show(outcome: Outcome, request: IngestRequest, *, as_json: bool) -> None:
                 "store_files": outcome.store_files,
                 "store_bytes": outcome.store_bytes,
                 "seconds": round(outcome.seconds, 3),
-                "spectra_per_second": round(rate, 1),
+                **({"spectra_per_second": round(rate, 1)} if whole else {}),
             }
         )
         return
-    report.heading("published", request.target)
+    report.heading("published", target)
     entries = [
         ("rows", f"{plan.n_spec:,}, each {plan.n_pix:,} pixels"),
         ("wavelength", f"{report.wavelength_words(plan.wavelength.kind)}, {plan.wavelength.medium}"),
@@ -139,7 +119,7 @@ def _show(outcome: Outcome, request: IngestRequest, *, as_json: bool) -> None:
         *([("", f"listed in {listing}")] if outcome.rejections else []),
         ("read", f"{size(outcome.source_bytes)} in {report.files(plan.n_input_files)}"),
         ("written", f"{size(outcome.store_bytes)} in {report.files(outcome.store_files)}"),
-        ("time", f"{duration(outcome.seconds)}, {rate:,.0f} spectra per second"),
+        ("time", duration(outcome.seconds) + (f", {rate:,.0f} spectra per second" if whole else "")),
         *([("warnings", f"{outcome.warnings}, see 'spectral-zarr validate'")] if outcome.warnings else []),
         ("path", outcome.target),
     ]

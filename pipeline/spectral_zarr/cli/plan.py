@@ -13,6 +13,7 @@ from spectral_zarr.errors import TargetExists, TooManyRejections
 
 if TYPE_CHECKING:
     from spectral_zarr.cluster import IngestRequest, PlanPreview
+    from spectral_zarr.cluster.launch import Launch
     from spectral_zarr.model import BuildPlan
 
 _WHY = {
@@ -22,7 +23,9 @@ _WHY = {
 }
 
 
-def show_plan(request: IngestRequest, cluster: str, workers: int, *, quiet: bool, as_json: bool) -> None:
+def show_plan(
+    request: IngestRequest, cluster: str, workers: int, launch: Launch | None = None, *, quiet: bool, as_json: bool
+) -> None:
     """Survey the sources and print what an ingest would do; nothing is written.
 
     Raises
@@ -33,7 +36,7 @@ def show_plan(request: IngestRequest, cluster: str, workers: int, *, quiet: bool
     from spectral_zarr.cluster import DeferredExecutor, preview
     from spectral_zarr.store.fsops import free_bytes
 
-    with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:
+    with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note, launch) as executor:
         found = preview(request, executor, observer)
     target = Path(request.target).absolute()
     free = free_bytes(target.parent)

@@ -10,6 +10,7 @@ from spectral_zarr.cli.terminal import clean, counted, listed, results
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from spectral_zarr.model import BuildPlan, Rejection
 
@@ -23,15 +24,25 @@ _TABLES = {"identical": "(N_pix,)", "lattice": "(N_pix,)", "ragged": "(N_spec, N
 
 def heading(word: str, subject: str, remark: str = "", *, style: str = "green") -> None:
     """A line that begins with a coloured word, between blank lines."""
+    results().print()
+    results().print(headline(word, subject, remark, style), soft_wrap=True)
+    results().print()
+
+
+def headline(word: str, subject: str, remark: str, style: str) -> Text:
+    """A line that begins with a coloured word."""
     from rich.text import Text
 
     line = Text.assemble((word, f"bold {style}"), "  ", (clean(subject), "bold"))
-    results().print()
-    results().print(line + Text(f"  {clean(remark)}" if remark else "", style="dim"), soft_wrap=True)
-    results().print()
+    return line + Text(f"  {clean(remark)}" if remark else "", style="dim")
 
 
 def facts(entries: Iterable[tuple[str, str]]) -> None:
+    """Print names and values in two columns."""
+    results().print(fact_table(entries))
+
+
+def fact_table(entries: Iterable[tuple[str, str]]) -> Table:
     """Names and values in two columns; long values are wrapped and never cut."""
     from rich.table import Table
 
@@ -40,7 +51,7 @@ def facts(entries: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in entries:
         table.add_row(f"  {name}", clean(value))
-    results().print(table)
+    return table
 
 
 def table(*columns: str, right: Sequence[str] = (), keep: Sequence[str] = ()) -> Table:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from spectral_zarr.cluster.deferred import DeferredExecutor, LentExecutor
     from spectral_zarr.cluster.executor import Executor, SerialExecutor
     from spectral_zarr.cluster.isolation import ThreadExecutor
+    from spectral_zarr.cluster.kinds import Patience
     from spectral_zarr.cluster.observer import Observer, SilentObserver
     from spectral_zarr.cluster.open import open_executor
     from spectral_zarr.cluster.pace import PaceRequest, measure_pace
-    from spectral_zarr.cluster.status import BuildStatus, read_status
+    from spectral_zarr.cluster.parts import FilledPart, StagedPart, fill_part, finalise_parts, plan_parts, stage_part
+    from spectral_zarr.cluster.status import BuildStatus, StatusReader, read_status
     from spectral_zarr.cluster.trials import ChunkReport, ChunkTrials, try_chunks
 
 __all__ = [
@@ -23,21 +25,29 @@ __all__ = [
     "ChunkTrials",
     "DeferredExecutor",
     "Executor",
+    "FilledPart",
     "IngestRequest",
     "LentExecutor",
     "Observer",
     "Outcome",
     "PaceRequest",
+    "Patience",
     "PlanPreview",
     "SerialExecutor",
     "SilentObserver",
+    "StagedPart",
+    "StatusReader",
     "ThreadExecutor",
     "Verdict",
+    "fill_part",
+    "finalise_parts",
     "ingest",
     "measure_pace",
     "open_executor",
+    "plan_parts",
     "preview",
     "read_status",
+    "stage_part",
     "try_chunks",
     "validate",
 ]
@@ -48,21 +58,29 @@ _HOMES = {
     "ChunkTrials": "trials",
     "DeferredExecutor": "deferred",
     "Executor": "executor",
+    "FilledPart": "parts",
     "IngestRequest": "build",
     "LentExecutor": "deferred",
     "Observer": "observer",
     "Outcome": "build",
     "PaceRequest": "pace",
+    "Patience": "kinds",
     "PlanPreview": "build",
     "SerialExecutor": "executor",
     "SilentObserver": "observer",
+    "StagedPart": "parts",
+    "StatusReader": "status",
     "ThreadExecutor": "isolation",
     "Verdict": "check",
+    "fill_part": "parts",
+    "finalise_parts": "parts",
     "ingest": "build",
     "measure_pace": "pace",
     "open_executor": "open",
+    "plan_parts": "parts",
     "preview": "build",
     "read_status": "status",
+    "stage_part": "parts",
     "try_chunks": "trials",
     "validate": "check",
 }

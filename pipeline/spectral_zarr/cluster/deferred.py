@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from spectral_zarr.cluster.executor import Closing, Executor, Receipt, SerialExecutor, Task
-from spectral_zarr.cluster.open import open_executor
+from spectral_zarr.cluster.open import LAUNCHED, check_launch, open_executor, unknown_cluster
 from spectral_zarr.errors import ClusterLost
+
+if TYPE_CHECKING:
+    from spectral_zarr.cluster.launch import Launch
 
 FEWEST_PARALLEL_TASKS = 5
 """Tasks from which ``auto`` starts a local cluster: it takes as long to start as a few tasks take to run."""
@@ -22,19 +26,27 @@ class DeferredExecutor(Closing):
     Parameters
     ----------
     cluster : str
-        ``auto``, ``serial``, ``local`` or an address; unknown names and addresses fail here.
+        ``auto``, ``serial``, ``local``, ``slurm``, ``srun`` or an address; what cannot work fails here.
     workers : int
         Number of workers, 0 for the default.
     note : callable
         Is told when workers are started.
+    launch : Launch, optional
+        What ``slurm`` and ``srun`` are told. Their workers are asked for at the first task, when it is certain that
+        no other driver builds the same store.
     """
 
-    def __init__(self, cluster: str, workers: int, note: Callable[[str], None]) -> None:
+    def __init__(self, cluster: str, workers: int, note: Callable[[str], None], launch: Launch | None = None) -> None:
         self._cluster = cluster
         self._wanted = workers
         self._note = note
+        self._launch = launch
         self._opened: Executor | None = None
-        if cluster not in ("auto", "local"):
+        if cluster in LAUNCHED:
+            if launch is None:
+                raise unknown_cluster(cluster)
+            check_launch(cluster, workers, launch)
+        elif cluster not in ("auto", "local"):
             self._opened = self._open(cluster)
 
     @property
@@ -49,16 +61,16 @@ class DeferredExecutor(Closing):
         if self._opened is None and self._cluster == "auto" and len(first) < FEWEST_PARALLEL_TASKS:
             return SerialExecutor().map(function, first)
         if self._opened is None:
-            self._opened = self._open("local")
+            self._opened = self._open("local" if self._cluster == "auto" else self._cluster)
         return self._opened.map(function, chain(first, waiting))
 
     def _open(self, cluster: str) -> Executor:
         if cluster == "serial":
             return SerialExecutor()
-        self._note("starting workers" if cluster == "local" else f"connecting to {cluster}")
+        self._note(f"connecting to {cluster}" if "://" in cluster else "starting workers")
         try:
             with _uninterrupted():
-                return open_executor(cluster, self._wanted)
+                return open_executor(cluster, self._wanted, self._launch, self._note)
         except OSError as error:
             raise ClusterLost(f"no scheduler answers: {error}; check that it runs", path=cluster) from error
 

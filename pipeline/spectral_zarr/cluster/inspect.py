@@ -13,7 +13,7 @@ import pyarrow as pa
 from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.config import Config
-from spectral_zarr.model import Batch, Rejection, SourceFile
+from spectral_zarr.model import Batch, Rejection, SourceFiles
 from spectral_zarr.plan.planner import PLAN_COLUMNS
 from spectral_zarr.tasks.planning import gather_surveyed
 from spectral_zarr.tasks.rows import PARAM_PREFIX
@@ -78,13 +78,13 @@ class Inspection:
 
 
 def inspect_files(
-    files: Sequence[SourceFile], config: Config, executor: Executor, observer: Observer | None = None
+    files: SourceFiles, config: Config, executor: Executor, observer: Observer | None = None
 ) -> Inspection:
     """Parse all files, and sort their spectra into products.
 
     Parameters
     ----------
-    files : sequence of SourceFile
+    files : SourceFiles
         What `scan_sources` found.
     config : Config
         Options of the readers.
@@ -95,8 +95,7 @@ def inspect_files(
     """
     observer = observer or SilentObserver()
     batches = make_batches(files, config.build)
-    n_files = sum(file.n_files for file in files)
-    observer.begin("survey", n_files, "files")
+    observer.begin("survey", files.n_files, "files")
     surveys: dict[int, Survey] = {}
     for survey in executor.map(partial(survey_slim, config=config), batches):
         surveys[survey.batch] = survey
@@ -110,7 +109,7 @@ def inspect_files(
         groups.append(group)
         rejections += refused
     groups.sort(key=lambda group: (-group.n_spectra, group.reader, group.instrument))
-    return Inspection(n_files, sum(file.nbytes for file in files), tuple(groups), tuple(rejections))
+    return Inspection(files.n_files, files.nbytes, tuple(groups), tuple(rejections))
 
 
 def survey_slim(batch: Batch, config: Config) -> Survey:

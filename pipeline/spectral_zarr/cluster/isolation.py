@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import os
 import pickle
 import resource
@@ -16,7 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from spectral_zarr.cluster.executor import Closing, Receipt, Task
@@ -32,6 +36,9 @@ MOST_SECONDS = 1800.0
 LAST_SECONDS = 10.0
 """Time that a child has to end after its last word."""
 
+NO_MEMORY = 86
+"""Exit code of a child that could get no memory."""
+
 MOST_WORDS = 500
 """Bytes of the last message of a child that are read."""
 
@@ -41,6 +48,33 @@ _SERVE = "from spectral_zarr.cluster.isolation import serve; serve()"
 
 class ChildLost(Exception):
     """The child that ran a task died or did not answer; the message says how."""
+
+
+class ChildTimeout(ChildLost):
+    """The child did not answer in time."""
+
+
+class ChildMemory(ChildLost):
+    """The child could get no memory, or was killed, which is what becomes of those who take too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one task may take in a child.
+
+    Attributes
+    ----------
+    seconds : float
+        Time until it is given up.
+    nbytes : int
+        Address space, libraries included, or with `beyond_libraries` without them.
+    beyond_libraries : bool
+        Whether the address space of a child that does nothing is added.
+    """
+
+    seconds: float
+    nbytes: int
+    beyond_libraries: bool = False
 
 
 class _Child:
@@ -56,27 +90,30 @@ class _Child:
             start_new_session=True,
         )
 
-    def call(self, function: Callable[[Task], Receipt], task: Task) -> Receipt:
+    def call(self, function: Callable[[Task], Receipt], task: Task, limits: Limits) -> Receipt:
         try:
-            _send(self._process.stdin, (function, task))
-            ok, result = _receive(self._process.stdout, time.monotonic() + MOST_SECONDS)
+            _send(self._process.stdin, (function, task, limits))
+            ok, result = _receive(self._process.stdout, time.monotonic() + limits.seconds)
+        except TimeoutError:
+            raise ChildTimeout(f"no answer within {limits.seconds:.0f} s") from None
         except Exception as error:
             # A child whose memory is damaged may answer anything.
-            raise ChildLost(self._how(error)) from None
+            raise self._how(error) from None
         if not ok:
             raise result
         receipt: Receipt = result
         return receipt
 
-    def _how(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError):
-            return f"no answer within {MOST_SECONDS:.0f} s"
+    def _how(self, error: Exception) -> ChildLost:
         try:
             code = self._process.wait(LAST_SECONDS)
         except subprocess.TimeoutExpired:
-            return f"its answer cannot be read: {type(error).__name__}: {error}"
+            return ChildLost(f"its answer cannot be read: {type(error).__name__}: {error}")
+        if code == NO_MEMORY:
+            return ChildMemory("it could get no more memory")
         how = f"it died of {signal.Signals(-code).name}" if code < 0 else f"it ended with code {code}"
-        return f"{how} ({words})" if (words := self._last_words()) else how
+        kind = ChildMemory if code == -signal.SIGKILL else ChildLost
+        return kind(f"{how} ({words})" if (words := self._last_words()) else how)
 
     def _last_words(self) -> str:
         self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - MOST_WORDS))
@@ -140,8 +177,17 @@ _COMMON = _Children()
 atexit.register(_COMMON.close)
 
 
-def call_isolated(function: Callable[[Task], Receipt], task: Task) -> Receipt:
+def call_isolated(function: Callable[[Task], Receipt], task: Task, limits: Limits | None = None) -> Receipt:
     """Run a task in the child of the calling thread, which is started when there is none.
+
+    Parameters
+    ----------
+    function : callable
+        Runs the task.
+    task : object
+        The task.
+    limits : Limits, optional
+        What it may take; `MOST_SECONDS` and `MOST_MEMORY` by default.
 
     Raises
     ------
@@ -154,7 +200,7 @@ def call_isolated(function: Callable[[Task], Receipt], task: Task) -> Receipt:
     if child is None or child not in children:
         child = _OWN.child = children.start()
     try:
-        return child.call(function, task)
+        return child.call(function, task, limits or Limits(MOST_SECONDS, MOST_MEMORY))
     except BaseException as error:
         # A child that was left in the middle of an answer cannot be asked again.
         if not isinstance(error, SpectralZarrError):
@@ -206,31 +252,44 @@ def serve() -> None:
     """Run the tasks that arrive at the standard input until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
-    allowed = MOST_MEMORY if most == resource.RLIM_INFINITY else min(MOST_MEMORY, most)
-    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.fdopen(os.dup(1), "wb")
     # What a library prints must not come between the answers.
     os.dup2(2, 1)
     while True:
+        limits: Limits
         try:
-            function, task = _receive(sys.stdin.buffer, None)
+            function, task, limits = _receive(sys.stdin.buffer, None)
         except EOFError:
             return
+        allowed = limits.nbytes + (_idle_bytes() if limits.beyond_libraries else 0)
+        resource.setrlimit(
+            resource.RLIMIT_AS, (allowed if most == resource.RLIM_INFINITY else min(allowed, most), most)
+        )
+        # Should whoever asks be killed, nobody is left to end a child that hangs.
+        faulthandler.dump_traceback_later(limits.seconds + LAST_SECONDS, exit=True)
         answer: tuple[bool, Any]
         try:
             answer = (True, function(task))
         except MemoryError:
-            os.abort()
+            os._exit(NO_MEMORY)
         except SpectralZarrError as error:
             answer = (False, error)
         except Exception as error:
             # What a hostile store makes of a library is known to the library alone.
             answer = (False, ChildLost(f"{type(error).__name__}: {error}"))
+        faulthandler.cancel_dump_traceback_later()
         try:
             _send(answers, answer)
         except BrokenPipeError:
             return
+
+
+@cache
+def _idle_bytes() -> int:
+    """Address space of this process that is not in memory: libraries, and what they reserve."""
+    size, resident = (int(text) for text in Path("/proc/self/statm").read_text().split()[:2])
+    return (size - resident) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _send(pipe: Any, value: Any) -> None:

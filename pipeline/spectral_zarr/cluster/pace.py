@@ -76,7 +76,7 @@ def measure_pace(request: PaceRequest, observer: Observer | None = None) -> tupl
         raise UsageError("numbers of workers are 1 or more")
     files = scan_sources(request.sources)
     files = files[: request.limit] if request.limit else files
-    needed = DISK_FACTOR * sum(file.nbytes for file in files) + SLACK_BYTES
+    needed = DISK_FACTOR * files.nbytes + SLACK_BYTES
     runs = []
     with scratch(Path(request.directory), needed) as directory:
         observer.begin("ingest", 1 + len(request.workers), "runs")

@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from spectral_zarr.errors import EnvironmentFault
+
 _LIBRARIES = ("astropy", "dask", "distributed", "numcodecs", "numpy", "pyarrow", "zarr")
 
 
@@ -38,6 +40,11 @@ def package_commit() -> str:
     The environment variable ``SPECTRAL_ZARR_GIT_COMMIT``, else the commit baked into the wheel, else that of the
     checkout which the package is part of, with ``-dirty`` for local changes; ``unknown`` without any. The working
     directory plays no part.
+
+    Raises
+    ------
+    EnvironmentFault
+        When git could not be run for a reason that may pass.
     """
     given = os.environ.get("SPECTRAL_ZARR_GIT_COMMIT", "").strip()
     if given:
@@ -55,8 +62,13 @@ def package_commit() -> str:
         # A virtual environment inside somebody's repository is not part of that repository.
         git("ls-files", "--error-unmatch", "errors.py")
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.SubprocessError):
+    except (FileNotFoundError, PermissionError, subprocess.CalledProcessError):
+        # There is no git, or this is no checkout.
         return "unknown"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        # What another start would find must not be recorded as unknown.
+        message = f"git does not tell the commit of the package ({error}); mend it and run the same command"
+        raise EnvironmentFault(message, path=str(package)) from error
 
 
 def timestamp() -> str:

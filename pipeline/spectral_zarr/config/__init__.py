@@ -1,6 +1,6 @@
-"""The configuration of an ingest: defaults, the TOML file, and the options of readers and store."""
+"""The configuration of an ingest: defaults, the TOML files, the options of readers and store, and the site."""
 
-from spectral_zarr.config.load import load_config
+from spectral_zarr.config.load import load_config, load_profile
 from spectral_zarr.config.options import (
     ArrayOptions,
     BuildOptions,
@@ -13,6 +13,7 @@ from spectral_zarr.config.options import (
     StoreOptions,
     TableOptions,
 )
+from spectral_zarr.config.site import SiteProfile
 from spectral_zarr.config.tolerance import Tolerance
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "HeaderOptions",
     "ImageOptions",
     "ReaderOptions",
+    "SiteProfile",
     "StoreOptions",
     "TableOptions",
     "Tolerance",
     "load_config",
+    "load_profile",
 ]

@@ -1,14 +1,19 @@
-"""Reading ``ingest.toml``: every key is known and of the right type, or the error names it."""
+"""Reading ``ingest.toml`` and site profiles: every key is known and of the right type, or the error names it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from spectral_zarr.config.options import Config
+from spectral_zarr.config.site import SiteProfile
 from spectral_zarr.errors import ConfigError
+
+Options = TypeVar("Options", Config, SiteProfile)
 
 
 def load_config(path: str | Path | None = None) -> Config:
@@ -28,19 +33,56 @@ def load_config(path: str | Path | None = None) -> Config:
     ConfigError
         When the file cannot be read, is not TOML, or has an unknown key, a wrong type or a bad pattern.
     """
+    return _load(path, Config(), _check_patterns)
+
+
+def load_profile(path: str | Path | None = None) -> SiteProfile:
+    """Read the profile of a site.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        TOML file with the keys of `SiteProfile`; None gives the defaults.
+
+    Returns
+    -------
+    SiteProfile
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, is not TOML, or has an unknown key, a wrong type, an amount of memory or a time
+        that cannot be understood.
+    """
+    return _load(path, SiteProfile(), _check_profile)
+
+
+def _load(path: str | Path | None, default: Options, check: Callable[[Options], None]) -> Options:
     if path is None:
-        return Config()
+        return default
     try:
-        text = Path(path).read_bytes()
-        raw = msgspec.toml.decode(text)
-        _refuse_unknown(raw, Config(), "")
-        config = msgspec.convert(raw, Config)
-        _check_patterns(config)
+        raw = msgspec.toml.decode(Path(path).read_bytes())
+        _refuse_unknown(raw, default, "")
+        options = msgspec.convert(raw, type(default))
+        check(options)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", path=str(path)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{error}; see the README for the keys", path=str(path)) from error
-    return config
+    return options
+
+
+def _check_profile(profile: SiteProfile) -> None:
+    try:
+        lasts, _ = profile.walltime_seconds, profile.memory_bytes
+    except ConfigError as error:
+        raise msgspec.ValidationError(error.message) from error
+    if lasts and lasts <= profile.lead_seconds:
+        raise msgspec.ValidationError(f"walltime {profile.walltime} is not longer than lead_seconds")
+    for key in ("directives", "prologue"):
+        for line in getattr(profile, key):
+            if "\n" in line:
+                raise msgspec.ValidationError(f"{key} has one entry for each line, and '{line}' has several")
 
 
 def _check_patterns(config: Config) -> None:

@@ -1,6 +1,7 @@
 """The frozen values that cross floors: sources, spectra, grids, plans, receipts and rejections."""
 
 from spectral_zarr.model.grid import Grid, Sampling, Scale
+from spectral_zarr.model.part import Part, shares
 from spectral_zarr.model.plan import (
     BatchRows,
     BlockTask,
@@ -9,12 +10,13 @@ from spectral_zarr.model.plan import (
     MemoryPromise,
     WavelengthPlan,
 )
-from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt
-from spectral_zarr.model.source import Batch, Rejection, SourceFile
+from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
+from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile, SourceFiles
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
     "Batch",
+    "BatchFacts",
     "BatchRows",
     "BlockReceipt",
     "BlockTask",
@@ -25,13 +27,17 @@ __all__ = [
     "MemoryPromise",
     "NoiseKind",
     "Observation",
+    "Part",
     "Pixels",
     "Rejection",
     "Sampling",
     "Scale",
     "SourceFile",
+    "SourceFiles",
     "Spectrum",
     "StageReceipt",
     "StagedFile",
+    "TaskRun",
     "WavelengthPlan",
+    "shares",
 ]

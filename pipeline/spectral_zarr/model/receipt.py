@@ -8,6 +8,32 @@ from spectral_zarr.model.source import Rejection
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRun:
+    """Where, when and at which cost a task did its work.
+
+    Attributes
+    ----------
+    node, pid : str, int
+        Host and process.
+    start, end : float
+        Seconds since 1970 in UTC, on the clock of the node.
+    cpu_seconds : float
+        Of the process, all its threads and the children that it waited for.
+    """
+
+    node: str
+    pid: int
+    start: float
+    end: float
+    cpu_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Elapsed seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
 class StagedFile:
     """A file of the staging store."""
 
@@ -28,7 +54,7 @@ class StageReceipt:
     pixels: StagedFile
     columns: StagedFile
     rejections: tuple[Rejection, ...]
-    cpu_seconds: float
+    run: TaskRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +74,4 @@ class BlockReceipt:
     block: int
     plan_sha256: str
     chunks: tuple[ChunkReceipt, ...]
-    cpu_seconds: float
+    run: TaskRun

@@ -7,12 +7,13 @@ import errno
 import hashlib
 import os
 import stat
+import time
 import zlib
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from spectral_zarr.errors import CorruptFits, Truncated, Unreadable
+from spectral_zarr.errors import TRANSIENT_ERRNOS, CorruptFits, Truncated, Unreadable
 from spectral_zarr.model import SourceFile
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -63,8 +64,12 @@ class RawFile:
         return f"{len(self.data)} bytes"
 
 
+RETRY_PAUSES = (0.1, 0.5, 1.0)
+"""Seconds to wait before a file is read again that a file server failed to give."""
+
+
 def read_raw(path: str, name: str, *, leave: Callable[[bytes], bool] | None = None) -> bytes:
-    """Read a regular file with one open and one read.
+    """Read a regular file with one open and one read, and again where a file server fails for a moment.
 
     Parameters
     ----------
@@ -80,6 +85,19 @@ def read_raw(path: str, name: str, *, leave: Callable[[bytes], bool] | None = No
     Unreadable
         When the operating system refuses, or it is no regular file.
     """
+    for pause in RETRY_PAUSES:
+        try:
+            return _read(path, name, leave)
+        except _Again:
+            time.sleep(pause)
+    return _read(path, name, leave)
+
+
+class _Again(Unreadable):
+    """The next attempt may succeed."""
+
+
+def _read(path: str, name: str, leave: Callable[[bytes], bool] | None) -> bytes:
     try:
         # Without O_NONBLOCK, opening a FIFO that happens to end in .fits would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -98,6 +116,9 @@ def read_raw(path: str, name: str, *, leave: Callable[[bytes], bool] | None = No
     except OSError as error:
         if error.errno in (errno.ENFILE, errno.EMFILE, errno.ENOMEM):
             raise
+        if error.errno in TRANSIENT_ERRNOS:
+            message = f"cannot be read, also when tried again: {error.strerror}; mend it and use --resume"
+            raise _Again(message, path=name) from error
         raise Unreadable(f"cannot be read: {error.strerror}; check the path and its permissions", path=name) from error
     return raw[:MAGIC_BYTES] if leave is not None and not large and leave(raw) else raw
 

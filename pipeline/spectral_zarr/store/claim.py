@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from spectral_zarr.errors import EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
+from spectral_zarr.errors import DamagedBuild, EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.fsops import (
     create_durable,
@@ -23,6 +24,9 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.publication import remove_partial_files, retire_old, settle
 from spectral_zarr.store.records import read_record, to_json, write_record
 from spectral_zarr.store.request import RequestFacts, differences
+
+JobLives = Callable[[str, int], bool | None]
+"""Whether a job of the batch system still runs under a restart count; None when that cannot be found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class Claim:
         Whether the owner is still finding out what its predecessor left.
     attempt : int
         Counts the owners of the build directory.
+    parts : int
+        Number of parts in which the sources are staged; 0 when one driver does all.
+    shared : bool
+        Whether parts work under the claim, each for itself; then the owner only made it.
+    job, restarts : str, int
+        The job of the batch system that the process runs in, '' for none, and how often it was requeued.
     """
 
     host: str
@@ -50,21 +60,25 @@ class Claim:
     state: Literal["new", "building", "stopped", "published"] = "new"
     claiming: bool = False
     attempt: int = 1
+    parts: int = 0
+    shared: bool = False
+    job: str = ""
+    restarts: int = 0
 
     @property
     def owner(self) -> str:
         """The owner in words."""
-        return f"process {self.pid} on {self.host}"
+        return f"process {self.pid} on {self.host}{f', job {self.job}' if self.job else ''}"
 
     @property
     def active(self) -> bool:
         """Whether the owner is at work."""
-        return (self.claiming or self.state == "building") and owner_lives(self)
+        return (self.claiming or (self.state == "building" and not self.shared)) and owner_lives(self)
 
 
-def own_claim(request: RequestFacts) -> Claim:
+def own_claim(request: RequestFacts, job: str = "", restarts: int = 0) -> Claim:
     """The claim of this process."""
-    return Claim(socket.gethostname(), os.getpid(), _birth(os.getpid()), request)
+    return Claim(socket.gethostname(), os.getpid(), _birth(os.getpid()), request, job=job, restarts=restarts)
 
 
 def current_claim(paths: BuildPaths) -> Claim | None:
@@ -73,6 +87,22 @@ def current_claim(paths: BuildPaths) -> Claim | None:
         return None
     attempts = [path for path in paths.claims.iterdir() if path.suffix == ".json"]
     return read_record(max(attempts), Claim) if attempts else None
+
+
+def at_work(paths: BuildPaths, claim: Claim) -> str:
+    """Who is at work under a claim, in words: its owner, or one of the parts that have joined; '' for nobody."""
+    if claim.active:
+        return claim.owner
+    for path in sorted(paths.parts.glob("*.json")):
+        try:
+            part = read_record(path, Claim)
+        except DamagedBuild:
+            if path.exists():
+                raise
+            continue
+        if owner_lives(part):
+            return f"{part.owner} ({path.stem.partition('.')[0].replace('-', ' ')})"
+    return ""
 
 
 def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: bool = False) -> Claim:
@@ -123,21 +153,29 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     for directory in (paths.build, paths.claims):
         make_directory(directory)
     previous = current_claim(paths)
-    if previous is not None and previous.active:
-        raise StagingBusy(f"{previous.owner} is building this store; wait for it", path=str(paths.tmp))
+    if previous is not None and (who := at_work(paths, previous)):
+        raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
     held = replace(wanted, claiming=True)
     if previous is not None:
-        held = replace(held, request=previous.request, state=previous.state, attempt=previous.attempt + 1)
+        attempt = previous.attempt + 1
+        held = replace(held, request=previous.request, state=previous.state, parts=previous.parts, attempt=attempt)
     file = paths.claim(held.attempt)
     try:
         made = create_durable(file, to_json(held))
-    except EnvironmentFault:
-        # Whoever has won removes the partial files of those that lose.
+    except EnvironmentFault as error:
+        # Whoever has won removes the partial files of those that lose, or gives the build up.
+        if not paths.claims.is_dir():
+            message = "another process has just given this build up; run the same command again"
+            raise StagingBusy(message, path=str(paths.tmp)) from error
         if not file.exists():
             raise
         made = read_record(file, Claim) == held
     if not made:
         raise StagingBusy("another process has just taken this build", path=str(paths.tmp))
+    if previous is not None and (who := at_work(paths, replace(previous, shared=True))):
+        # A part joins and then looks whether the claim still stands; one of the two notices the other.
+        release(paths, held)
+        raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
     return held
 
 
@@ -165,7 +203,10 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
     if started:
         if not resume:
             message = (
-                f"an interrupted build by {held.owner} lies here; continue with --resume, or give it up with abort"
+                f"a build in {held.parts} parts lies here; go on with stage, plan, fill and finalise, take it over "
+                "with ingest --resume, or give it up with abort"
+                if held.parts
+                else f"an interrupted build by {held.owner} lies here; continue with --resume, or give it up with abort"
             )
             raise StagingBusy(message, path=str(paths.build))
         _refuse_other(paths, held, wanted)
@@ -179,16 +220,26 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
         remove_aside(paths.receipts)
     for directory in (paths.staged, paths.receipts, paths.tmp):
         make_directory(directory)
+    _refuse_other_disks(paths)
     sync_directory(paths.build)
     sync_directory(paths.target.parent)
     return replace(wanted, attempt=held.attempt, state="building", claiming=False)
+
+
+def _refuse_other_disks(paths: BuildPaths) -> None:
+    """Only within one file system does a rename publish a store; better said now than after hours of work."""
+    disk = paths.target.parent.stat().st_dev
+    for path in (paths.tmp, paths.build, paths.target):
+        if os.path.lexists(path) and path.lstat().st_dev != disk:
+            message = f"it is on another file system than {paths.target.parent}, so that no rename reaches it; move it"
+            raise EnvironmentFault(message, path=str(path))
 
 
 def _clear_remains(paths: BuildPaths) -> None:
     """Remove what killed writers and removals left."""
     for path in (paths.tmp, paths.receipts, paths.staged, paths.build, paths.target):
         remove_leftovers(path)
-    remove_partial_files(paths.build)
+    remove_partial_files(paths.build, but=paths.staged)
 
 
 def _refuse_other(paths: BuildPaths, held: Claim, wanted: Claim) -> None:
@@ -217,14 +268,30 @@ def _put_records_aside(paths: BuildPaths) -> None:
             continue
         with translated(path):
             calls().rename(str(path), str(paths.old_build / path.name))
+    if moved:
+        # Before the claim says that another plan is being built, the old one must be out of its way for good.
+        sync_directory(paths.old_build)
     if not os.path.lexists(paths.target):
         remove_aside(paths.old_build, paths.target)
 
 
+def _nobody_knows(job: str, restarts: int) -> bool | None:
+    return None
+
+
+_job_lives: JobLives = _nobody_knows
+
+
+def ask_about_jobs(job_lives: JobLives) -> None:
+    """Tell whom to ask about the job of an owner on another host; until then, nobody knows."""
+    global _job_lives
+    _job_lives = job_lives
+
+
 def owner_lives(claim: Claim) -> bool:
-    """Whether the owner may still run; an owner on another host is presumed alive."""
+    """Whether the owner may still run; one on another host is presumed alive, unless its job is known to be gone."""
     if claim.host != socket.gethostname():
-        return True
+        return not claim.job or _job_lives(claim.job, claim.restarts) is not False
     return claim.pid != os.getpid() and _birth(claim.pid) == claim.birth
 
 
@@ -256,8 +323,8 @@ def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
         if os.path.lexists(paths.tmp):
             raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
         return False
-    if previous.active:
-        raise StagingBusy(f"{previous.owner} is building this store; stop it first", path=str(paths.tmp))
+    if who := at_work(paths, previous):
+        raise StagingBusy(f"{who} is building this store; stop it first", path=str(paths.tmp))
     held = _acquire(paths, wanted)
     published = settle(paths) or held.state == "published"
     if published:

@@ -15,7 +15,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-from spectral_zarr.errors import DiskFull, EnvironmentFault, TargetExists
+from spectral_zarr.errors import TRANSIENT_ERRNOS, DiskFull, EnvironmentFault, TargetExists, TransientFault
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.paths import PARTIAL
 
@@ -33,10 +33,24 @@ def translated(path: str | Path) -> Iterator[None]:
     except OSError as error:
         where = _named(str(error.filename or path))
         if error.errno in _NO_SPACE:
-            message = "no space, quota or inodes left; free some and run the same command with --resume"
+            message = f"{_exhausted(error.errno, Path(where))}; free some and run the same command with --resume"
             raise DiskFull(message, path=where) from error
         message = f"{error.strerror or error}; mend it and run the same command with --resume"
-        raise EnvironmentFault(message, path=where) from error
+        kind = TransientFault if error.errno in TRANSIENT_ERRNOS else EnvironmentFault
+        raise kind(message, path=where) from error
+
+
+def _exhausted(number: int | None, path: Path) -> str:
+    """What is used up where something was to be written, in words."""
+    if number == errno.EDQUOT:
+        return "the quota is used up"
+    try:
+        status = os.statvfs(path if path.exists() else path.parent)
+    except OSError:
+        return "no space or no inodes are left"
+    if status.f_files and not status.f_favail:
+        return "no inodes are left: the file system allows no more files, however small"
+    return "no space is left"
 
 
 def _named(path: str) -> str:
@@ -156,10 +170,10 @@ def _unlink_quietly(path: str) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line to a log in one write, so that two writers do not mix their lines."""
+    """Append a line to a file that has one writer."""
     descriptor = calls().open(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        calls().write(descriptor, line)
+        write_all(descriptor, line)
     finally:
         calls().close(descriptor)
 

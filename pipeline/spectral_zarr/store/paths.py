@@ -11,6 +11,10 @@ PARTIAL = ".partial"
 """Suffix of files that are being written; they are replaced atomically and never read."""
 
 
+PIXELS = ".pixels.arrow"
+"""Suffix of the staged pixels of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildPaths:
     """Paths of one build; everything is a sibling of the target, so that one rename publishes it."""
@@ -59,6 +63,15 @@ class BuildPaths:
         return self.build / "claims"
 
     @property
+    def parts(self) -> Path:
+        """Which parts of a phase are at work: one claim for each."""
+        return self.build / "parts"
+
+    def share(self, phase: str) -> Path:
+        """How the work of a phase is shared among its parts."""
+        return self.build / f"{phase}-share.json"
+
+    @property
     def intent(self) -> Path:
         """What the publication that is under way does, so that the next start can finish or undo it."""
         return self.build / "publish-intent.json"
@@ -90,8 +103,8 @@ class BuildPaths:
 
     @property
     def log(self) -> Path:
-        """One JSON line per finished task."""
-        return self.build / "log.jsonl"
+        """What happened, one file of JSON lines for each process that drives the build."""
+        return self.build / "log"
 
     def claim(self, attempt: int) -> Path:
         """Claim of one attempt."""

@@ -13,7 +13,7 @@ from spectral_zarr.errors import DamagedBuild, PublishUncertain, SpectralZarrErr
 from spectral_zarr.store.calls import Step, calls, reached
 from spectral_zarr.store.fsops import remove_aside, rename_new, sync_directory, translated
 from spectral_zarr.store.identity import Identity, identity, is_store
-from spectral_zarr.store.paths import PARTIAL, BuildPaths
+from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths
 from spectral_zarr.store.records import read_record, write_record
 
 
@@ -138,18 +138,24 @@ def retire_old(paths: BuildPaths) -> None:
     aside = paths.target.with_name(intent.aside)
     if intent.mode == "exchange" and intent.old is not None and identity(paths.tmp) == intent.old:
         _rename(paths.tmp, aside, intent.old)
+        sync_directory(paths.target.parent)
         reached(Step.OLD_MOVED)
     # A removal that was interrupted has taken the root documents, and with them the identity.
     if os.path.lexists(aside):
         remove_aside(aside, paths.target)
     remove_aside(paths.old_build, paths.target)
+    if intent.old is not None:
+        # Without the intent nobody would know what is still to be removed.
+        sync_directory(paths.target.parent)
     reached(Step.OLD_REMOVED)
     with translated(paths.intent):
         calls().unlink(str(paths.intent))
 
 
-def remove_partial_files(root: Path) -> None:
-    """Remove what a killed writer was writing."""
+def remove_partial_files(root: Path, *, but: Path | None = None) -> None:
+    """Remove what a killed writer was writing, except the staged pixels in `but`, which say in which batch it died."""
     for partial in root.rglob(f"*{PARTIAL}"):
+        if partial.parent == but and PIXELS in partial.name:
+            continue
         with translated(partial), suppress(FileNotFoundError):
             calls().unlink(str(partial))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from spectral_zarr.model import SourceFile
-from spectral_zarr.store.records import digest, to_json
+from spectral_zarr.store.records import to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,16 @@ class RequestFacts:
     version: str
 
 
-def request_facts(files: Sequence[SourceFile], config: object, version: str) -> RequestFacts:
+def request_facts(files: Iterable[SourceFile], config: object, version: str) -> RequestFacts:
     """Facts of a request; times of files play no part."""
-    names = [(one.name, one.size) for file in files for one in (file, *file.companions)]
-    return RequestFacts(digest(names), len(names), sum(size for _, size in names), to_json(config).decode(), version)
+    names = hashlib.sha256()
+    number = nbytes = 0
+    for file in files:
+        for one in (file, *file.companions):
+            names.update(to_json((one.name, one.size)))
+            number += 1
+            nbytes += one.size
+    return RequestFacts(names.hexdigest(), number, nbytes, to_json(config).decode(), version)
 
 
 def differences(before: RequestFacts, now: RequestFacts) -> list[str]:

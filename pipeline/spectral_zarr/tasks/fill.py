@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record, write_record
 from spectral_zarr.store.staging import StagedPixels
 from spectral_zarr.tasks.placement import StagedRow, load_plan, place_rows
+from spectral_zarr.tasks.stopwatch import Stopwatch
 
 
 def fill_block(target: str, task: BlockTask) -> BlockReceipt:
@@ -67,7 +67,7 @@ def _known(proof: Path, root: Path, task: BlockTask) -> BlockReceipt | None:
 
 
 def _fill(paths: BuildPaths, root: Path, proof: Path, task: BlockTask) -> BlockReceipt:
-    began = time.process_time()
+    watch = Stopwatch()
     plan = load_plan(str(paths.target), task.plan_sha256)
     rows = plan.block_rows(task.block)
     placed = list(place_rows(paths, plan, task.batches, rows))
@@ -86,7 +86,7 @@ def _fill(paths: BuildPaths, root: Path, proof: Path, task: BlockTask) -> BlockR
             pixels.close()
     for array in plan.arrays:
         sync_directory(root / array)
-    receipt = BlockReceipt(task.block, plan.sha256, tuple(chunks), time.process_time() - began)
+    receipt = BlockReceipt(task.block, plan.sha256, tuple(chunks), watch.stop())
     write_record(proof, receipt)
     sync_directory(proof.parent)
     return receipt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -21,6 +20,7 @@ from spectral_zarr.store.staging import StagedPixels, read_columns
 from spectral_zarr.tasks.catalog import joined, staged_column
 from spectral_zarr.tasks.placement import kept_rows, load_plan, place_rows
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
+from spectral_zarr.tasks.stopwatch import Stopwatch
 
 COLUMNS_BLOCK = -1
 """Block number of the receipt of the (N_spec,) arrays."""
@@ -43,7 +43,7 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     BlockReceipt
         Size and CRC-32C of every chunk, every document and the index; also on disk.
     """
-    began = time.process_time()
+    watch = Stopwatch()
     paths = BuildPaths.of(target)
     plan = load_plan(target, plan_sha256)
     specs = column_specs(plan)
@@ -58,7 +58,7 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
         reached(Step.COLUMNS_WRITTEN)
     receipts.append(index.receipt)
     reached(Step.INDEX_WRITTEN)
-    receipt = BlockReceipt(COLUMNS_BLOCK, plan.sha256, tuple(receipts), time.process_time() - began)
+    receipt = BlockReceipt(COLUMNS_BLOCK, plan.sha256, tuple(receipts), watch.stop())
     write_record(paths.columns_receipt, receipt)
     sync_directory(paths.receipts)
     return receipt

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import SourceError
-from spectral_zarr.model import Batch, BatchRows, StageReceipt
+from spectral_zarr.model import Batch, BatchFacts, BatchRows, StageReceipt
 from spectral_zarr.plan import Planner
-from spectral_zarr.plan.planner import PLAN_COLUMNS
+from spectral_zarr.plan.planner import PLAN_COLUMNS, repeated_hashes
 from spectral_zarr.readers import find_reader, open_source
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.columns import has_number
@@ -26,7 +26,7 @@ from spectral_zarr.transforms import prepare
 
 
 def gather_staged(
-    paths: BuildPaths, receipts: Sequence[StageReceipt], batches: Sequence[Batch], config: Config
+    paths: BuildPaths, receipts: Sequence[StageReceipt], batches: Sequence[BatchFacts], config: Config
 ) -> Planner:
     """A planner that knows all staged batches.
 
@@ -36,7 +36,7 @@ def gather_staged(
         Paths of the build.
     receipts : sequence of StageReceipt
         Receipts of all batches, in order.
-    batches : sequence of Batch
+    batches : sequence of BatchFacts
         The batches.
     config : Config
         Options.
@@ -52,10 +52,11 @@ def gather_staged(
             pixels.close()
         return values
 
-    planner = Planner(config, load)
+    tables = (read_columns(paths.staged / receipt.columns.name, ("spec_id",)) for receipt in receipts)
+    planner = Planner(config, load, repeated_hashes(table["spec_id"].to_pylist() for table in tables))
     for batch, receipt in zip(batches, receipts, strict=True):
         table = read_columns(paths.staged / receipt.columns.name)
-        _add(planner, batch, table, None, table.nbytes)
+        add_table(planner, batch.index, table, None, nbytes=table.nbytes, largest_file=batch.largest_file)
     return planner
 
 
@@ -76,10 +77,12 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
                 return values
         raise LookupError(name)
 
-    planner = Planner(config, load)
+    repeated = repeated_hashes(surveys[batch.index].columns["spec_id"].to_pylist() for batch in batches)
+    planner = Planner(config, load, repeated)
     for batch in batches:
         survey = surveys[batch.index]
-        _add(planner, batch, survey.columns, survey.header, survey.nbytes)
+        largest = max(file.nbytes for file in batch.files)
+        add_table(planner, batch.index, survey.columns, survey.header, nbytes=survey.nbytes, largest_file=largest)
     return planner
 
 
@@ -116,7 +119,16 @@ def _published(table: pa.Table, batch: BatchRows) -> pa.Table:
     return table.take(numbers(np.array(kept_rows(batch), np.int64))) if batch.excluded else table
 
 
-def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[HeaderKey] | None, nbytes: int) -> None:
+def add_table(
+    planner: Planner,
+    batch: int,
+    table: pa.Table,
+    header: Sequence[HeaderKey] | None,
+    *,
+    nbytes: int,
+    largest_file: int,
+) -> None:
+    """Tell a planner the columns of one batch, with header keys as given or else as found in them."""
     columns = table.select(PLAN_COLUMNS).to_pydict()
     kept = planner.new_rows(columns["spec_id"])
     if len(kept) < table.num_rows:
@@ -124,10 +136,10 @@ def _add(planner: Planner, batch: Batch, table: pa.Table, header: Sequence[Heade
         table = table.take(numbers(np.array(kept, np.int64)))
     params = [name for name in table.column_names if name.startswith(PARAM_PREFIX) and has_number(table[name])]
     planner.add(
-        batch.index,
+        batch,
         columns,
         header_keys(table) if header is None else header,
         [name.removeprefix(PARAM_PREFIX) for name in params],
         nbytes=nbytes,
-        largest_file=max(file.nbytes for file in batch.files),
+        largest_file=largest_file,
     )

@@ -5,19 +5,27 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
+
+import numpy as np
 
 from spectral_zarr.config import BuildOptions
 from spectral_zarr.errors import NoSources, UsageError
-from spectral_zarr.model import Batch, SourceFile
+from spectral_zarr.model import Batch, SourceFile, SourceFiles
 from spectral_zarr.readers import SUFFIXES, beside_pattern, found_pattern, joined_patterns
+
+See = Callable[[str, os.stat_result], None]
 
 LEAST_BATCH_BYTES, MOST_BATCH_BYTES, BATCHES_AIMED_AT = 16 << 20, 128 << 20, 32
 
 
-def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
+def scan_sources(sources: Sequence[str]) -> SourceFiles:
     """List the files to ingest, sorted by the bytes of their names.
 
     Parameters
@@ -27,7 +35,7 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
 
     Returns
     -------
-    tuple of SourceFile
+    SourceFiles
         Names are relative to the directory given, or to the common parent of all that was given. Files that are
         one spectrum together by their names are one source, with the first of them in front; files that belong to a
         product and are no spectra, such as the wavelengths of a model grid, are left out.
@@ -42,40 +50,127 @@ def scan_sources(sources: Sequence[str]) -> tuple[SourceFile, ...]:
     roots = list(_expand(sources))
     if not roots:
         raise NoSources("no sources were given; name files, directories, patterns or @list.txt")
-    parents = [root if root.is_dir() else root.parent for root in roots]
-    base = Path(os.path.commonpath(parents))
-    prefix = len(os.path.join(base, ""))  # noqa: PTH118 (a million Path objects take minutes)
-    found: dict[str, SourceFile] = {}
-    identities: dict[tuple[int, int], str] = {}
-    beside = beside_pattern()
-    for root in roots:
-        for path, status in _walk(root) if root.is_dir() else [(str(root), root.stat())]:
-            # Names that are not UTF-8 are escaped, so that reports and stores can hold them; the path opens the file.
-            name = os.fsencode(path[prefix:]).decode("utf-8", "backslashreplace")
-            if beside.fullmatch(name.rpartition("/")[2]):
-                continue
-            identity = (status.st_dev, status.st_ino)
-            if identity in identities:
-                if identities[identity] == name:
-                    continue
-                message = f"it is the same file as {identities[identity]}; name each file once"
-                raise UsageError(message, path=name)
-            identities[identity] = name
-            found[name] = SourceFile(path, name, status.st_size)
-    if not found:
+    parents = [str(root if root.is_dir() else root.parent) for root in roots]
+    base = os.path.commonpath(parents)
+    wanted = _wanted(roots, base)
+    # Eight bytes for each file: who is the same as whom is only asked when two of them agree.
+    identities = array("q")
+    files = SourceFiles(_listed(base, "", wanted, lambda name, status: identities.append(_identity(status))))
+    if not files:
         raise NoSources(f"no spectra ({', '.join(SUFFIXES)}) below {', '.join(map(str, roots))}")
-    return _joined([found[name] for name in sorted(found, key=str.encode)])
+    held = np.sort(np.frombuffer(identities, np.int64))
+    repeated = set(held[1:][held[1:] == held[:-1]].tolist())
+    if repeated:
+        _refuse_twins(base, wanted, repeated)
+    return files
 
 
-def _joined(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+def _identity(status: os.stat_result) -> int:
+    return hash((status.st_dev, status.st_ino))
+
+
+def _refuse_twins(base: str, wanted: _Wanted, repeated: set[int]) -> None:
+    known: dict[tuple[int, int], str] = {}
+
+    def look(name: str, status: os.stat_result) -> None:
+        if _identity(status) not in repeated:
+            return
+        first = known.setdefault((status.st_dev, status.st_ino), name)
+        if first != name:
+            raise UsageError(f"it is the same file as {first}; name each file once", path=name)
+
+    deque(_listed(base, "", wanted, look), maxlen=0)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What is wanted of a directory: all of it, or some files, and what of the directories below it."""
+
+    whole: bool = False
+    files: set[str] = field(default_factory=set)
+    below: dict[str, _Wanted] = field(default_factory=dict)
+
+
+def _wanted(roots: Iterable[Path], base: str) -> _Wanted:
+    top = _Wanted()
+    depth = len(Path(base).parts)
+    for root in roots:
+        whole = root.is_dir()
+        *directories, name = root.parts[depth:] if not whole else (*root.parts[depth:], "")
+        place = top
+        for directory in directories:
+            place = place.below.setdefault(directory, _Wanted())
+        if whole:
+            place.whole = True
+        else:
+            place.files.add(name)
+    return top
+
+
+def _listed(path: str, prefix: str, wanted: _Wanted, see: See) -> Iterator[SourceFile]:
+    """Files below a directory, sorted by the bytes of their names; one directory at a time is held."""
+    found, below = _entries(path, wanted)
+    beside = beside_pattern()
+    files = []
+    for raw, status in found.items():
+        # Names that are not UTF-8 are escaped, so that reports and stores can hold them; the path opens the file.
+        name = _escaped(raw)
+        if not beside.fullmatch(name):
+            see(prefix + name, status)
+            files.append(SourceFile(os.path.join(path, raw), prefix + name, status.st_size))  # noqa: PTH118
+    files.sort(key=lambda file: file.name.encode())
+    directories = {f"{prefix}{_escaped(name)}/": name for name in below}
+    places: Iterator[tuple[bytes, SourceFile | str]] = merge(
+        ((file.name.encode(), file) for file in _joined(files)),
+        # With the separator, a directory stands where the names of the files in it do.
+        sorted((name.encode(), name) for name in directories),
+        key=itemgetter(0),
+    )
+    for _, place in places:
+        if isinstance(place, SourceFile):
+            yield place
+        else:
+            name = directories[place]
+            yield from _listed(os.path.join(path, name), place, below[name], see)  # noqa: PTH118
+
+
+def _escaped(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _entries(path: str, wanted: _Wanted) -> tuple[dict[str, os.stat_result], dict[str, _Wanted]]:
+    """Names of the files that are wanted of a directory, and of the directories in which more are."""
+    files = {name: os.stat(os.path.join(path, name)) for name in wanted.files}  # noqa: PTH116, PTH118
+    below = dict(wanted.below)
+    if not wanted.whole:
+        return files, below
+    known = found_pattern()
+    with os.scandir(path) as entries:
+        for entry in entries:
+            # Links to directories are not followed: a loop would never end.
+            if entry.is_dir(follow_symlinks=False):
+                below[entry.name] = replace(below.get(entry.name, _Wanted()), whole=True)
+            elif entry.name.lower().endswith(SUFFIXES) or known.fullmatch(entry.name):
+                try:
+                    status = entry.stat()
+                except OSError:
+                    status = entry.stat(follow_symlinks=False)
+                if not stat.S_ISDIR(status.st_mode):
+                    files[entry.name] = status
+    return files, below
+
+
+def _joined(files: Iterable[SourceFile]) -> Iterator[SourceFile]:
+    """The files of one directory, where those that are one spectrum together are one."""
     groups: dict[tuple[str, ...], list[SourceFile]] = {}
     patterns = joined_patterns()
     for file in files:
-        directory, _, name = file.name.rpartition("/")
+        name = file.name.rpartition("/")[2]
         match = next((match for pattern in patterns if (match := pattern.fullmatch(name))), None)
-        key = (file.name,) if match is None else (directory, match["key"])
+        key = (file.name,) if match is None else ("", match["key"])
         groups.setdefault(key, []).append(file)
-    return tuple(replace(first, companions=tuple(others)) for first, *others in groups.values())
+    for first, *others in groups.values():
+        yield replace(first, companions=tuple(others)) if others else first
 
 
 def _expand(sources: Iterable[str]) -> Iterator[Path]:
@@ -98,30 +193,12 @@ def _expand(sources: Iterable[str]) -> Iterator[Path]:
             raise NoSources("there is no such file or directory", path=source)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    pending = [str(root)]
-    known = found_pattern()
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                # Links to directories are not followed: a loop would never end.
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                elif entry.name.lower().endswith(SUFFIXES) or known.fullmatch(entry.name):
-                    try:
-                        status = entry.stat()
-                    except OSError:
-                        status = entry.stat(follow_symlinks=False)
-                    if not stat.S_ISDIR(status.st_mode):
-                        yield entry.path, status
-
-
-def make_batches(files: Sequence[SourceFile], options: BuildOptions) -> tuple[Batch, ...]:
+def make_batches(files: SourceFiles, options: BuildOptions) -> tuple[Batch, ...]:
     """Cut the files into contiguous batches of similar size in bytes.
 
     Parameters
     ----------
-    files : sequence of SourceFile
+    files : SourceFiles
         Sorted files.
     options : BuildOptions
         ``batch_bytes`` (0: a 32nd of the input, within 16 to 128 MiB) and ``batch_files``.
@@ -131,17 +208,16 @@ def make_batches(files: Sequence[SourceFile], options: BuildOptions) -> tuple[Ba
     tuple of Batch
         Independent of the number of workers, so that a build can be resumed with any.
     """
-    total = sum(file.nbytes for file in files)
-    aim = options.batch_bytes or min(max(total // BATCHES_AIMED_AT, LEAST_BATCH_BYTES), MOST_BATCH_BYTES)
+    aim = options.batch_bytes or min(max(files.nbytes // BATCHES_AIMED_AT, LEAST_BATCH_BYTES), MOST_BATCH_BYTES)
     batches: list[Batch] = []
     pending: list[SourceFile] = []
     pending_bytes = 0
     for file in files:
         if pending and (pending_bytes + file.nbytes > aim or len(pending) >= options.batch_files):
-            batches.append(Batch(len(batches), tuple(pending)))
+            batches.append(Batch(len(batches), SourceFiles(pending)))
             pending, pending_bytes = [], 0
         pending.append(file)
         pending_bytes += file.nbytes
     if pending:
-        batches.append(Batch(len(batches), tuple(pending)))
+        batches.append(Batch(len(batches), SourceFiles(pending)))
     return tuple(batches)

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 import pyarrow as pa
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
-from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceError, SpectralZarrError
-from spectral_zarr.model import Batch, ChunkReceipt, Rejection, SourceFile, Spectrum, StagedFile, StageReceipt
+from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceChanged, SourceError, SpectralZarrError, Unreadable
+from spectral_zarr.model import (
+    Batch,
+    BatchFacts,
+    ChunkReceipt,
+    Rejection,
+    SourceFile,
+    Spectrum,
+    StagedFile,
+    StageReceipt,
+)
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
-from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
 from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
+from spectral_zarr.tasks.stopwatch import Stopwatch
 from spectral_zarr.transforms import Prepared, prepare
 
 
-def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
+def stage_batch(
+    target: str, batch: Batch, config: Config, refused: Mapping[str, SourceError] = MappingProxyType({})
+) -> StageReceipt:
     """Stage one batch.
 
     Parameters
@@ -37,28 +51,60 @@ def stage_batch(target: str, batch: Batch, config: Config) -> StageReceipt:
         Source files.
     config : Config
         Options of readers and transforms.
+    refused : mapping of str to SourceError
+        Names of files that are not to be opened, and why they are rejected.
 
     Returns
     -------
     StageReceipt
-        Also on disk, written last. A batch with a valid receipt is not parsed again.
+        Also on disk, written last. A batch with a valid receipt is not parsed again, unless files could not be read
+        and the plan has not been made without them.
     """
     paths = BuildPaths.of(target)
-    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
-    sources = digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
+    sources = _sources_digest(batch, config)
     with pinned(paths.staged) as staged:
         known = _valid_receipt(staged, batch, sources)
-        if known is not None:
+        if known is not None and not (_may_be_mended(known) and not paths.plan.exists()):
             if (changed := _changed_source(staged, known, batch)) is None:
                 return known
             if paths.plan.exists():
                 message = f"{changed} has changed since it was read; give the build up with abort, or put the file back"
                 raise ResumeRefused(message, path=str(paths.build))
-        return _stage(staged, batch, config, sources)
+        return _stage(staged, batch, config, sources, refused)
 
 
-def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageReceipt:
-    began = time.process_time()
+def deadly_batches(target: str) -> frozenset[int]:
+    """Batches in which an earlier attempt at the build died: it left the pixels that it was writing, and no receipt."""
+    names = set(os.listdir(BuildPaths.of(target).staged))  # noqa: PTH208 (a million Path objects take minutes)
+    left = {int(name.partition(".")[0]) for name in names if PIXELS in name and name.endswith(PARTIAL)}
+    return frozenset(batch for batch in left if _receipt_name(batch) not in names)
+
+
+def clear_leftovers(target: str, batch: Batch) -> None:
+    """Remove what earlier attempts left of a batch."""
+    for path in BuildPaths.of(target).staged.glob(f"{batch.index:06d}{PIXELS}.*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def _may_be_mended(receipt: StageReceipt) -> bool:
+    return any(rejection.code == Unreadable.code for rejection in receipt.rejections)
+
+
+def batch_facts(batch: Batch, config: Config) -> BatchFacts:
+    """What the plan needs to know of a batch beyond its receipt."""
+    largest = max(file.nbytes for file in batch.files)
+    return BatchFacts(batch.index, batch.n_files, batch.nbytes, largest, _sources_digest(batch, config))
+
+
+def _sources_digest(batch: Batch, config: Config) -> str:
+    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
+    return digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
+
+
+def _stage(
+    staged: Path, batch: Batch, config: Config, sources: str, refused: Mapping[str, SourceError]
+) -> StageReceipt:
+    watch = Stopwatch()
     rows: list[Row] = []
     rejections: list[Rejection] = []
     pixels: list[PixelWriter] = []
@@ -67,7 +113,7 @@ def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageRec
     def write(descriptor: int) -> None:
         writer = PixelWriter(descriptor)
         pixels.append(writer)
-        for prepared, row in _accepted(batch, config, rejections):
+        for prepared, row in _accepted(batch, config, rejections, refused):
             rows.append(row)
             writer.add(
                 {
@@ -82,7 +128,7 @@ def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageRec
             known_grids.add(prepared.grid.digest)
         writer.close()
 
-    pixel_path = staged / f"{batch.index:06d}.pixels.arrow"
+    pixel_path = staged / f"{batch.index:06d}{PIXELS}"
     write_stream_durable(pixel_path, write)
     columns = write_columns(staged / f"{batch.index:06d}.columns.arrow", rows_table(rows))
     receipt = StageReceipt(
@@ -94,7 +140,7 @@ def _stage(staged: Path, batch: Batch, config: Config, sources: str) -> StageRec
         pixels=StagedFile(pixel_path.name, pixels[0].sink.size, pixels[0].sink.crc32c),
         columns=columns,
         rejections=tuple(rejections),
-        cpu_seconds=time.process_time() - began,
+        run=watch.stop(),
     )
     write_record(staged / _receipt_name(batch.index), receipt)
     sync_directory(staged)
@@ -170,18 +216,30 @@ def _sha256(file: SourceFile) -> str:
         return ""
 
 
-def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iterator[tuple[Prepared, Row]]:
+def _accepted(
+    batch: Batch,
+    config: Config,
+    rejections: list[Rejection],
+    refused: Mapping[str, SourceError] = MappingProxyType({}),
+) -> Iterator[tuple[Prepared, Row]]:
     pending = deque(batch.files)
     while pending:
         file = pending.popleft()
         reader: Reader | None = None
         try:
+            _refuse(refused, [file])
             source = open_source(file)
+            _refuse_changed(file, source.size)
             reader = find_reader(source, config.readers)
             if not _joins(reader, file):
                 # Only their names looked like those of arms.
                 pending.extendleft(reversed(file.companions))
                 file = replace(file, companions=())
+            _refuse(refused, file.companions)
+            for companion in file.companions:
+                # Whoever opens it says better why it is not there.
+                with suppress(OSError):
+                    _refuse_changed(companion, Path(companion.path).stat().st_size)
             for spectrum, place in _spectra(file, source, reader, config):
                 try:
                     if isinstance(spectrum, SourceError):
@@ -195,16 +253,29 @@ def _accepted(batch: Batch, config: Config, rejections: list[Rejection]) -> Iter
                 except SourceError as error:
                     rejections.append(_rejection(error, file.name, spectrum))
         except SourceError as error:
-            if reader is None and not _are_arms(file.companions, config):
+            sound = [companion for companion in file.companions if companion.name not in refused]
+            if reader is None and not _are_arms(sound, config):
                 pending.extendleft(reversed(file.companions))
                 file = replace(file, companions=())
             rejections += _file_rejections(error, file)
-        except (SpectralZarrError, OSError):
+        except (SpectralZarrError, OSError, MemoryError):
             raise
         except Exception as error:
             # A reader that trips over an unforeseen layout must cost its file and never the build.
             failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
             rejections += _file_rejections(failure, file)
+
+
+def _refuse(refused: Mapping[str, SourceError], files: Sequence[SourceFile]) -> None:
+    for file in files:
+        if file.name in refused:
+            raise refused[file.name]
+
+
+def _refuse_changed(file: SourceFile, size: int) -> None:
+    if size != file.size:
+        message = f"it had {file.size} bytes when the sources were listed and has {size} now; run again when it is done"
+        raise SourceChanged(message, path=file.name)
 
 
 def _joins(reader: Reader, file: SourceFile) -> bool:

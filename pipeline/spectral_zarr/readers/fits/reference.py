@@ -54,6 +54,8 @@ class Content:
                     self._opened = fits.open(io.BytesIO(self.data), memmap=False)
                 data = self._opened[index].data
                 return np.asarray(data if column is None else data.field(column))
+            except MemoryError:
+                raise
             except Exception as error:
                 # astropy has half a dozen exception types for a damaged file, and this is the one place they come from.
                 message = f"astropy cannot read the data: {type(error).__name__}: {error}"

@@ -1,0 +1,67 @@
+"""The first signal lets the running tasks finish, within a lead; the second one, or the end of the lead, stops them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Drain:
+    """Whether a signal has come, so that no task should begin."""
+
+    requested: bool = False
+
+
+@contextmanager
+def draining(seconds: float, note: Callable[[str], None]) -> Iterator[Drain]:
+    """Let SIGINT and SIGTERM wait for running tasks during the block.
+
+    Parameters
+    ----------
+    seconds : float
+        How long they wait at most; 0 interrupts at once.
+    note : callable
+        Is told that the running tasks are waited for.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the second signal, at the end of the lead, or at the end of the block when a signal has come.
+    """
+    drain = Drain()
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread is ever interrupted.
+        yield drain
+        return
+
+    def first(signum: int, frame: FrameType | None) -> None:
+        if drain.requested or seconds <= 0:
+            raise KeyboardInterrupt
+        drain.requested = True
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        note(f"finishing the tasks that run, {seconds:.0f} s at most; a second signal stops them")
+
+    def late(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    changed = {number: action for number, action in before.items() if action is not signal.SIG_IGN}
+    alarm = signal.signal(signal.SIGALRM, late)
+    for number in changed:
+        signal.signal(number, first)
+    try:
+        yield drain
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm if alarm is not None else signal.SIG_DFL)
+        for number, action in changed.items():
+            signal.signal(number, action if action is not None else signal.SIG_DFL)
+    if drain.requested:
+        raise KeyboardInterrupt

@@ -1,0 +1,29 @@
+"""What PBS is asked; written after its manual, and not tried on a real one."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Iterable
+
+from spectral_zarr.cluster.slurm import ANSWER_SECONDS, QueuedJob
+
+
+def queued_jobs(name: str) -> dict[str, QueuedJob] | None:
+    """Jobs of this user with a name that have not ended, by their number; None when there is no answer."""
+    command = ("qselect", "-u", getpass.getuser(), "-N", name[:15])
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode != 0:
+        return None
+    numbers = [line.partition(".")[0].strip() for line in done.stdout.splitlines() if line.strip()]
+    return {number: QueuedJob(number, "Q", "in the queue") for number in numbers}
+
+
+def cancel(ids: Iterable[str]) -> None:
+    """Cancel jobs; it is no error when they have ended."""
+    known = list(ids)
+    if known:
+        subprocess.run(("qdel", *known), capture_output=True, timeout=ANSWER_SECONDS)
