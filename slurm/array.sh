@@ -2,15 +2,17 @@
 # Submits a build in job arrays, without a Dask scheduler: four jobs, each of which begins when the one before is done.
 #   PARTS=16 slurm/array.sh SOURCES... OUT.zarr [options of stage] [--max-rejected N] [--replace]
 # JOB_OPTIONS holds further options of sbatch for all four, STAGE_OPTIONS, PLAN_OPTIONS, FILL_OPTIONS and
-# FINALISE_OPTIONS those for one of them. FROM=fill begins with that phase, AFTER=JOB when that job is done. Prints the ids.
+# FINALISE_OPTIONS those for one of them. FROM=fill begins with that phase, AFTER=JOB when that job is done.
+# Prints the job of each phase.
 set -euo pipefail
 
 usage() {
-    sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
 }
 
 [[ ${PARTS:-} =~ ^[1-9][0-9]*$ ]] || usage
+[[ ${FROM:-stage} =~ ^(stage|plan|fill|finalise)$ ]] || usage
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target= stage=() plan=() finalise=()
 while (( $# )); do
@@ -31,7 +33,10 @@ submit() {
     [[ -n ${FROM:-} && $FROM != "$phase" ]] && return
     FROM=
     local words=(--parsable --kill-on-invalid-dep=yes --job-name="spectral-zarr-$phase")
-    [[ $phase == stage || $phase == fill ]] && words+=(--array="1-$PARTS" --output=%x-%A_%a.log) || words+=(--output=%x-%j.log)
+    case $phase in
+        stage | fill) words+=(--array="1-$PARTS" --output=%x-%A_%a.log) ;;
+        *) words+=(--output=%x-%j.log) ;;
+    esac
     [[ -n $before ]] && words+=(--dependency="afterok:$before")
     # shellcheck disable=SC2086 # options of sbatch are several words
     before=$(sbatch "${words[@]}" ${JOB_OPTIONS:-} $options "$here/array.sbatch" "$phase" "$PARTS" "$@")

@@ -209,7 +209,7 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
                 f"a build in {held.parts} parts lies here; go on with stage, plan, fill and finalise, take it over "
                 "with ingest --resume, or give it up with abort"
                 if held.parts
-                else f"an interrupted build by {held.owner} lies here; continue with --resume, or give it up with abort"
+                else "an interrupted build lies here; continue with --resume, or give it up with abort"
             )
             raise StagingBusy(message, path=str(paths.build))
         _refuse_other(paths, held, wanted)

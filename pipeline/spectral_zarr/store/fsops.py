@@ -33,9 +33,10 @@ def translated(path: str | Path) -> Iterator[None]:
     except OSError as error:
         where = _named(str(error.filename or path))
         if error.errno in _NO_SPACE:
-            message = f"{_exhausted(error.errno, Path(where))}; free some and run the same command with --resume"
+            again = "free some and run the same command again, ingest with --resume"
+            message = f"{_exhausted(error.errno, Path(where))}; {again}"
             raise DiskFull(message, path=where) from error
-        message = f"{error.strerror or error}; mend it and run the same command with --resume"
+        message = f"{error.strerror or error}; mend it and run the same command again, ingest with --resume"
         kind = TransientFault if error.errno in TRANSIENT_ERRNOS else EnvironmentFault
         raise kind(message, path=where) from error
 
