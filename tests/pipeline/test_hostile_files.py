@@ -165,7 +165,7 @@ def test_ten_thousand_hostile_files(real_files: Path, tmp_path: Path) -> None:
     sound = sorted((tmp_path / "sound").iterdir())
     real = [path for path in sorted(real_files.glob("*/*")) if path.suffix != ".md" and path.stat().st_size < 500_000]
     for source in (*sound, *real):
-        write_copies(source, files, 190)
+        write_copies(source, files, 225)
         write_cuts(source, files, 25)
     counts, worst = read_all(files, tmp_path / "elsewhere")
     print(dict(counts), worst)
