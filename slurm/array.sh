@@ -1,7 +1,7 @@
 #!/bin/bash
 # Submits a build in job arrays, without a Dask scheduler: four jobs, each of which begins when the one before is done.
 #   PARTS=16 slurm/array.sh SOURCES... OUT.zarr [options of stage] [--max-rejected N] [--replace]
-# SBATCH_OPTIONS holds further options of sbatch for all four, STAGE_OPTIONS, PLAN_OPTIONS, FILL_OPTIONS and
+# JOB_OPTIONS holds further options of sbatch for all four, STAGE_OPTIONS, PLAN_OPTIONS, FILL_OPTIONS and
 # FINALISE_OPTIONS those for one of them. FROM=fill begins with that phase, AFTER=JOB when that job is done. Prints the ids.
 set -euo pipefail
 
@@ -34,7 +34,7 @@ submit() {
     [[ $phase == stage || $phase == fill ]] && words+=(--array="1-$PARTS" --output=%x-%A_%a.log) || words+=(--output=%x-%j.log)
     [[ -n $before ]] && words+=(--dependency="afterok:$before")
     # shellcheck disable=SC2086 # options of sbatch are several words
-    before=$(sbatch "${words[@]}" ${SBATCH_OPTIONS:-} $options "$here/array.sbatch" "$phase" "$PARTS" "$@")
+    before=$(sbatch "${words[@]}" ${JOB_OPTIONS:-} $options "$here/array.sbatch" "$phase" "$PARTS" "$@")
     before=${before%%;*}
     echo "$phase $before"
 }

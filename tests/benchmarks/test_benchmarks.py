@@ -134,3 +134,28 @@ def test_the_validator_is_measured_beside_plain_decoding(tmp_path: Path) -> None
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["summary"]["ratio"] > 0
     assert not list(tmp_path.glob("**/*.zarr")), "the store is removed"
+
+
+def test_an_ingest_with_syncs_is_measured_beside_one_without(tmp_path: Path) -> None:
+    source = generate(tmp_path, "sdss-spec", 4, 600)
+    done = run("durability.py", source, "--rounds", "1", "--work", tmp_path, "--json", tmp_path / "report.json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {name: len(runs) for name, runs in report["runs"].items()} == {"synced": 1, "unsynced": 1}
+    assert report["ratios"].keys() == {"wall", "cpu"}
+
+
+def test_the_driver_is_measured_with_tasks_that_do_nothing(tmp_path: Path) -> None:
+    done = run(
+        "scheduler.py", *("--files", "2500", "--workers", "1", "--work-files", "12"), *("--json", tmp_path / "r.json")
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert list(report["steps"]) == ["list", "request", "batches", "stage tasks", "plan", "fill tasks"]
+    # 16 MiB in whole files for a batch, and 1024 rows for a block.
+    assert 28 <= report["stage_tasks"] <= 34
+    assert report["fill_tasks"] == 3
+    total = sum(step["cpu_seconds"] for step in report["steps"].values())
+    assert report["driver_cpu_seconds"] == pytest.approx(total)
+    assert report["share_of_work"] == pytest.approx(total / (2500 * report["work_seconds_per_file"]))
+    assert 0 < max(step["peak_bytes"] for step in report["steps"].values()) == report["peak_bytes"]

@@ -26,7 +26,6 @@ from spectral_zarr.testing import write_samples
 N_FILES, BATCH_FILES, CHUNK_ROWS = 150, 50, 64
 N_BATCHES, N_BLOCKS = 3, 3
 CONFIG = f"[build]\nbatch_files = {BATCH_FILES}\n[store]\nchunk_rows = {CHUNK_ROWS}\n"
-MAGIC_BYTES = 8
 N_CUBES, N_FILLED = 4, 2
 """Flux, uncertainty and two continua of which SDSS gives none."""
 
@@ -127,9 +126,8 @@ class TestSystemCalls:
         opens = traced.count("openat", traced.source)
         del opens[traced.source]
         assert opens == dict.fromkeys(files, 1)
-        assert traced.count("read", traced.source) == traced.count("pread64", traced.source) == opens
-        assert traced.nbytes(["read"], traced.source) == sum(path.stat().st_size for path in files)
-        assert traced.nbytes(["pread64"], traced.source) == MAGIC_BYTES * N_FILES, "a look at what kind of file it is"
+        assert traced.count("read", traced.source) == opens
+        assert traced.nbytes(READ, traced.source) == sum(path.stat().st_size for path in files)
 
     def test_the_plan_predicts_the_files(self, traced: Traced) -> None:
         published = [path for path in traced.target.rglob("*") if path.is_file()]

@@ -57,7 +57,7 @@ class TestAfterACut:
     @pytest.mark.sweep
     def test_at_many_moments(self, scene: Scene, tmp_path: Path, replacing: bool) -> None:
         recorder = recorded(scene, tmp_path / "run", replacing=replacing)
-        self.survey(scene, tmp_path, recorder, replacing, step=4, every=3, mend=1000)
+        self.survey(scene, tmp_path, recorder, replacing, step=4, every=3, mend=200)
 
     def test_what_was_said_to_be_published_is_durable(self, scene: Scene, tmp_path: Path, replacing: bool) -> None:
         recorder = recorded(scene, tmp_path / "run", replacing=replacing)

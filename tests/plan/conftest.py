@@ -77,12 +77,19 @@ def columns(ids: list[str], files: list[str] | None = None, grids: list[Grid] | 
     return table | {name: [getattr(grid, name) for grid in grids] for name in ("n_pix", "wave_min", "wave_max")}
 
 
+class Everything:
+    """Hashes that may all be repeated: batches come one by one."""
+
+    def __contains__(self, number: object) -> bool:
+        return True
+
+
 class Planning:
     """A planner that is fed batches of identifiers."""
 
     def __init__(self, config: Config | None = None) -> None:
         self.grids = Grids()
-        self.planner = Planner(config or Config(), self.grids.load)
+        self.planner = Planner(config or Config(), self.grids.load, Everything())
         self.batches = 0
 
     def add(self, ids: list[str], header: Any = (), params: Any = (), **fields: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .scene import Scene, make_scene
 from .testbed import COMMAND, SLURM, Slurm
 
 
@@ -43,3 +44,11 @@ def slurm(started_slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slu
     monkeypatch.setenv("SOURCE_DATE_EPOCH", started_slurm.environment["SOURCE_DATE_EPOCH"])
     yield started_slurm
     started_slurm.clear()
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Sources and the store that they make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        yield make_scene(tmp_path_factory.mktemp("scene"))

@@ -42,10 +42,8 @@ def test_a_job_lives_until_it_has_ended_or_is_requeued(slurm: Slurm, tmp_path: P
     assert job_lives(job, 0) is True
     requeue(slurm, job)
     assert job_lives(job, 0) is False
-    wait_until(
-        lambda: slurm.run("scontrol", "update", f"jobid={job}", "starttime=now") and slurm.state(job) == "RUNNING",
-        what="the second run",
-    )
+    slurm.run_again(job)
+    wait_until(lambda: slurm.state(job) == "RUNNING", what="the second run")
     assert (job_lives(job, 0), job_lives(job, 1)) == (False, True)
     slurm.output("scancel", job)
     slurm.wait(job)

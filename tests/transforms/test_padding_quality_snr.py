@@ -111,10 +111,10 @@ class TestMeasured:
         count = int(np.isfinite(flux).sum())
         if garbage_share(flux) > 0.01:
             with pytest.raises(FiniteGarbage):
-                check_measured(flux, min_valid_share=0.0, observed=True)
+                check_measured(flux, check_not_blank(flux), min_valid_share=0.0, observed=True)
         else:
-            assert check_measured(flux, min_valid_share=0.0, observed=True) == count
-        assert check_measured(flux, min_valid_share=0.0, observed=False) == count
+            assert check_measured(flux, check_not_blank(flux), min_valid_share=0.0, observed=True) == count
+        assert check_measured(flux, check_not_blank(flux), min_valid_share=0.0, observed=False) == count
 
     @pytest.mark.parametrize(("bad", "refused"), [(10, False), (11, True)])
     def test_one_per_cent_of_garbage_is_borne(self, bad: int, refused: bool) -> None:
@@ -122,21 +122,18 @@ class TestMeasured:
         flux[:bad] = 1e7
         if refused:
             with pytest.raises(FiniteGarbage, match="median"):
-                check_measured(flux, min_valid_share=0.02, observed=True)
+                check_measured(flux, check_not_blank(flux), min_valid_share=0.02, observed=True)
         else:
-            assert check_measured(flux, min_valid_share=0.02, observed=True) == 1000
+            assert check_measured(flux, check_not_blank(flux), min_valid_share=0.02, observed=True) == 1000
 
     def test_fluxes_near_the_limits_of_float32_are_measured_without_warnings(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             for scale in (3e38, 1e33, 1e-38, 1e-44):
-                assert check_measured(np.full(10, scale, np.float32), min_valid_share=0.02, observed=True) == 10
+                flat = np.full(10, scale, np.float32)
+                assert check_measured(flat, check_not_blank(flat), min_valid_share=0.02, observed=True) == 10
                 mixed = np.array([scale] * 6 + [0.0] * 14, np.float32)
-                assert check_measured(mixed, min_valid_share=0.02, observed=True) == 20
-
-    def test_nothing_finite_is_all_nan(self) -> None:
-        with pytest.raises(AllNaN):
-            check_measured(f32(math.nan, math.nan), min_valid_share=0.0, observed=True)
+                assert check_measured(mixed, check_not_blank(mixed), min_valid_share=0.02, observed=True) == 20
 
     @pytest.mark.parametrize(("n", "refused"), [(1, True), (2, False)])
     def test_too_few_pixels_are_refused_below_the_share(self, n: int, refused: bool) -> None:
@@ -144,9 +141,9 @@ class TestMeasured:
         flux[:n] = 1
         if refused:
             with pytest.raises(TooFewPixels, match="1 of 100"):
-                check_measured(flux, min_valid_share=0.02, observed=True)
+                check_measured(flux, check_not_blank(flux), min_valid_share=0.02, observed=True)
         else:
-            assert check_measured(flux, min_valid_share=0.02, observed=True) == n
+            assert check_measured(flux, check_not_blank(flux), min_valid_share=0.02, observed=True) == n
 
 
 class TestSnr:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
@@ -19,7 +21,7 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import differing_files, write_samples
 
-from .faults import FLUX, OBJECT, chunk_of
+from .faults import FLUX, OBJECT, UNCERTAINTY, chunk_of
 
 
 @pytest.fixture
@@ -36,6 +38,21 @@ def remains(target: Path) -> list[str]:
     return sorted(path.name for path in target.parent.iterdir() if path.name.startswith(target.name))
 
 
+def swap(one: Path, other: Path) -> None:
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+
+
+def zero(chunk: Path) -> None:
+    chunk.write_bytes(bytes(chunk.stat().st_size))
+
+
+def reindex(store: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    table = pq.read_table(store / "index.parquet")
+    pq.write_table(change(table), store / "index.parquet")
+
+
 DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "a chunk": ("Q-06", lambda tmp: chunk_of(tmp, FLUX).write_bytes(b"")),
     "a document": ("L-06", lambda tmp: (tmp / OBJECT / "zarr.json").write_text("{")),
@@ -43,6 +60,13 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "no root at all": ("L-06", lambda tmp: (tmp / "zarr.json").unlink()),
     "the index": ("L-03", lambda tmp: (tmp / "index.parquet").write_bytes(b"PAR1")),
     "a stray file": ("Q-06", lambda tmp: (tmp / FLUX / "stray").write_text("x")),
+    "the backup of an editor": ("Q-06", lambda tmp: (tmp / "zarr.json~").write_text("{}")),
+    "a file that NFS keeps for its reader": ("Q-06", lambda tmp: (tmp / FLUX / ".nfs000000000042").write_text("x")),
+    "swapped chunks": ("Q-06", lambda tmp: swap(chunk_of(tmp, FLUX), chunk_of(tmp, UNCERTAINTY))),
+    "a chunk of zeros": ("Q-06", lambda tmp: zero(chunk_of(tmp, FLUX))),
+    "the document of a group": ("Q-06", lambda tmp: (tmp / "signal/zarr.json").unlink()),
+    "an index without its last row": ("Q-06", lambda tmp: reindex(tmp, lambda table: table.slice(0, len(table) - 1))),
+    "an index in another order": ("Q-06", lambda tmp: reindex(tmp, lambda table: table.take([1, 0, *range(2, 12)]))),
 }
 
 

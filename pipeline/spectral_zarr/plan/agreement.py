@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 
 from spectral_zarr.errors import MixedDataset
 
@@ -23,13 +24,20 @@ class Agreement:
         self.counts: dict[str, int] = {}
         self.examples: dict[str, list[str]] = {}
 
-    def add(self, values: Iterable[str], names: Iterable[str]) -> None:
+    def add(self, values: Sequence[str], names: Sequence[str]) -> None:
         """Count the values of a batch, with the file of each."""
-        for value, name in zip(values, names, strict=True):
-            self.counts[value] = self.counts.get(value, 0) + 1
+        wanting = {}
+        for value, count in Counter(values).items():
+            self.counts[value] = self.counts.get(value, 0) + count
             examples = self.examples.setdefault(value, [])
-            if len(examples) < EXAMPLES and name not in examples:
-                examples.append(name)
+            if len(examples) < EXAMPLES:
+                wanting[value] = examples
+        if not wanting:
+            return
+        for value, name in zip(values, names, strict=True):
+            found = wanting.get(value)
+            if found is not None and len(found) < EXAMPLES and name not in found:
+                found.append(name)
 
     def agreed(self) -> str:
         """The one value.

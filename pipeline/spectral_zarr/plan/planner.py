@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from spectral_zarr.config import Config
 from spectral_zarr.contract import schema
@@ -17,6 +20,10 @@ from spectral_zarr.plan.wavelength import Load, WavelengthTally
 
 Columns = Mapping[str, list[Any]]
 
+_GRID_COLUMNS = (
+    *("grid_scale", "grid_start", "grid_step", "grid_first", "grid_digest", "n_pix", "wave_min", "wave_max"),
+)
+
 PLAN_COLUMNS = (
     *("spec_id", "source_file", "source_hdu", "source_row", "source_size", "source_type", "reader", "instrument"),
     *("wavelength_medium", "velocity_frame", "wave_min", "wave_max", "flux_unit", "flux_unit_original"),
@@ -26,8 +33,17 @@ PLAN_COLUMNS = (
 """Staged columns that `Planner.add` reads."""
 
 
+def repeated_hashes(identifiers: Iterable[Iterable[str]]) -> set[int]:
+    """Hashes that more than one identifier of all batches has: eight bytes for each, where its text takes a hundred."""
+    hashes = array("q")
+    for batch in identifiers:
+        hashes.extend(map(hash, batch))
+    held = np.sort(np.frombuffer(hashes, np.int64))
+    return set(held[1:][held[1:] == held[:-1]].tolist())
+
+
 class Planner:
-    """Accumulates what the plan needs; memory grows with the number of spectra by their identifiers only.
+    """Accumulates what the plan needs; memory grows with the number of batches, and of repeated identifiers.
 
     Parameters
     ----------
@@ -35,12 +51,14 @@ class Planner:
         Options of the store and the data set.
     load : callable
         Wavelengths of an explicit grid by batch and staged row.
+    repeated : container of int
+        Hashes of the identifiers that may occur more than once, see `repeated_hashes`.
     """
 
-    def __init__(self, config: Config, load: Load) -> None:
+    def __init__(self, config: Config, load: Load, repeated: Container[int]) -> None:
         self._config = config
-        self._seen: dict[str, tuple[int, int]] = {}
-        self._names: dict[int, list[str]] = {}
+        self._repeated = repeated
+        self._seen: dict[str, tuple[int, int, str]] = {}
         self._wavelength = WavelengthTally(load)
         self._agreements = {
             "wavelength_medium": Agreement("the medium of the wavelengths"),
@@ -88,16 +106,16 @@ class Planner:
         """
         excluded = self._reject_duplicates(batch, columns)
         kept = [row for row in range(len(columns["spec_id"])) if row not in excluded]
-        names = columns["source_file"]
+        names = [columns["source_file"][row] for row in kept]
         for field, agreement in self._agreements.items():
-            agreement.add((columns[field][row] for row in kept), (names[row] for row in kept))
+            agreement.add([columns[field][row] for row in kept], names)
         for agreement, field in (
             (self._original_unit, "flux_unit_original"),
             (self._readers, "reader"),
             (self._instruments, "instrument"),
         ):
-            agreement.add((columns[field][row] for row in kept), (names[row] for row in kept))
-        for row in kept:
+            agreement.add([columns[field][row] for row in kept], names)
+        for row in _new_grids(columns, excluded):
             self._wavelength.add(grid_of(columns, row), batch, row)
         for field in self._has:
             self._has[field] = self._has[field] or any(columns[field][row] for row in kept)
@@ -114,7 +132,9 @@ class Planner:
         here: set[str] = set()
         rows = []
         for row, spec_id in enumerate(spec_ids):
-            if spec_id not in self._seen and spec_id not in here:
+            if hash(spec_id) not in self._repeated:
+                rows.append(row)
+            elif spec_id not in self._seen and spec_id not in here:
                 here.add(spec_id)
                 rows.append(row)
         return rows
@@ -128,12 +148,12 @@ class Planner:
 
     def _reject_duplicates(self, batch: int, columns: Columns) -> set[int]:
         excluded: set[int] = set()
-        self._names[batch] = columns["source_file"]
         for row, spec_id in enumerate(columns["spec_id"]):
-            first = self._seen.setdefault(spec_id, (batch, row))
-            if first != (batch, row):
+            if hash(spec_id) not in self._repeated:
+                continue
+            *first, original = self._seen.setdefault(spec_id, (batch, row, columns["source_file"][row]))
+            if first != [batch, row]:
                 excluded.add(row)
-                original = self._names[first[0]][first[1]]
                 self.rejections.append(
                     Rejection(
                         code=DuplicateSpecId.code,
@@ -257,6 +277,16 @@ class Planner:
             shape = f"({chosen.rows}, {chosen.columns})"
             raise ConfigError(f"chunks of {shape} are tiny, which the contract forbids; enlarge them in [store]")
         return chosen
+
+
+def _new_grids(columns: Columns, excluded: Collection[int]) -> Iterable[int]:
+    """The first row of every grid of a batch."""
+    grids = zip(*(columns[name] for name in _GRID_COLUMNS), strict=True)
+    first: dict[tuple[Any, ...], int] = {}
+    for row, grid in enumerate(grids):
+        if row not in excluded:
+            first.setdefault(grid, row)
+    return first.values()
 
 
 def grid_of(columns: Columns, row: int) -> Grid:

@@ -24,7 +24,9 @@ LARGEST_RATIO = 100
 MOST_MEMBERS = 1000
 PIECE = 1 << 20
 MAGIC_BYTES = 8
-"""What `read_raw` looks at before it reads the rest."""
+"""What `read_raw` looks at to tell whether the rest is wanted."""
+WHOLE_BYTES = 16 << 20
+"""Files up to this are read at once: on a file system across a network, another look is another round trip."""
 
 
 class RawFile:
@@ -99,13 +101,16 @@ def _read(path: str, name: str, leave: Callable[[bytes], bool] | None) -> bytes:
     try:
         # Without O_NONBLOCK, opening a FIFO that happens to end in .fits would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("not a regular file", path=name)
-            if leave is not None and leave(head := os.pread(descriptor, MAGIC_BYTES, 0)):
+            large = leave is not None and status.st_size > WHOLE_BYTES
+            if leave is not None and large and leave(head := os.pread(descriptor, MAGIC_BYTES, 0)):
                 return head
-            raw = _read_all(stream, status.st_size)
+            raw = _read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
     except ValueError as error:
         raise Unreadable(f"cannot be opened: {error}", path=name) from error
     except OSError as error:
@@ -115,15 +120,15 @@ def _read(path: str, name: str, leave: Callable[[bytes], bool] | None) -> bytes:
             message = f"cannot be read, also when tried again: {error.strerror}; mend it and use --resume"
             raise _Again(message, path=name) from error
         raise Unreadable(f"cannot be read: {error.strerror}; check the path and its permissions", path=name) from error
-    return raw
+    return raw[:MAGIC_BYTES] if leave is not None and not large and leave(raw) else raw
 
 
-def _read_all(stream: Any, size: int) -> bytes:
-    data = stream.read(size)
+def _read_all(descriptor: int, size: int) -> bytes:
+    data = os.read(descriptor, size)
     if len(data) == size:
-        return bytes(data)
+        return data
     parts = [data]
-    while part := stream.read(1 << 20):
+    while part := os.read(descriptor, max(size - len(data), PIECE)):
         parts.append(part)
     return b"".join(parts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,14 @@ def numbers(values: NDArray[Any]) -> pa.Array:
 
 def texts(values: Sequence[str]) -> pa.Array:
     """A string array; what UTF-8 cannot encode becomes '?'."""
-    encoded = [value.encode("utf-8", "replace") for value in values]
-    offsets = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum([len(value) for value in encoded], out=offsets[1:])
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
-    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+    joined = "".join(values)
+    content = joined.encode("utf-8", "replace")
+    lengths: Iterable[int] = map(len, values)
+    if not joined.isascii():
+        lengths = (len(value.encode("utf-8", "replace")) for value in values)
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(lengths, np.int64, len(values)), out=offsets[1:])
+    return pa.Array.from_buffers(pa.string(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(content)])
 
 
 def flags(values: Sequence[bool]) -> pa.Array:

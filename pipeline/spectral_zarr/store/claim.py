@@ -101,7 +101,10 @@ def at_work(paths: BuildPaths, claim: Claim) -> str:
                 raise
             continue
         if owner_lives(part):
-            return f"{part.owner} ({path.stem.partition('.')[0].replace('-', ' ')})"
+            words = path.stem.partition(".")[0].replace("-", " ")
+            if part.host != socket.gethostname():
+                words += f"; when it has certainly ended, remove {path}"
+            return f"{part.owner} ({words})"
     return ""
 
 
@@ -162,8 +165,11 @@ def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     file = paths.claim(held.attempt)
     try:
         made = create_durable(file, to_json(held))
-    except EnvironmentFault:
-        # Whoever has won removes the partial files of those that lose.
+    except EnvironmentFault as error:
+        # Whoever has won removes the partial files of those that lose, or gives the build up.
+        if not paths.claims.is_dir():
+            message = "another process has just given this build up; run the same command again"
+            raise StagingBusy(message, path=str(paths.tmp)) from error
         if not file.exists():
             raise
         made = read_record(file, Claim) == held

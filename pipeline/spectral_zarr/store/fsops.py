@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import google_crc32c
+import numpy as np
 
 from spectral_zarr.errors import TRANSIENT_ERRNOS, DiskFull, EnvironmentFault, TargetExists, TransientFault
 from spectral_zarr.store.calls import Step, calls, reached
@@ -87,7 +88,9 @@ class Sink:
     def write(self, data: Any) -> int:
         """Write all of `data`."""
         view = memoryview(data).cast("B")
-        self.crc32c = google_crc32c.extend(self.crc32c, bytes(view))
+        if view:
+            # An array of its memory, because the checksum takes no memoryview and bytes would be a copy.
+            self.crc32c = google_crc32c.extend(self.crc32c, np.frombuffer(view, np.uint8))
         self.size += len(view)
         write_all(self._descriptor, view)
         return len(view)

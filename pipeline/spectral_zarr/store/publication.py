@@ -138,11 +138,15 @@ def retire_old(paths: BuildPaths) -> None:
     aside = paths.target.with_name(intent.aside)
     if intent.mode == "exchange" and intent.old is not None and identity(paths.tmp) == intent.old:
         _rename(paths.tmp, aside, intent.old)
+        sync_directory(paths.target.parent)
         reached(Step.OLD_MOVED)
     # A removal that was interrupted has taken the root documents, and with them the identity.
     if os.path.lexists(aside):
         remove_aside(aside, paths.target)
     remove_aside(paths.old_build, paths.target)
+    if intent.old is not None:
+        # Without the intent nobody would know what is still to be removed.
+        sync_directory(paths.target.parent)
     reached(Step.OLD_REMOVED)
     with translated(paths.intent):
         calls().unlink(str(paths.intent))

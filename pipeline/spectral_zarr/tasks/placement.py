@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,7 +61,14 @@ def load_plan(target: str, sha256: str) -> BuildPlan:
 
 def batches_of(plan: BuildPlan, rows: range) -> tuple[BatchRows, ...]:
     """The staged batches that hold rows of a range."""
-    return tuple(b for b in plan.batches if b.first_row < rows.stop and b.first_row + b.n_rows > rows.start)
+    # There are thousands of both, so that not every batch is asked about every block.
+    first = bisect_right(plan.batches, rows.start, key=_first_row) - 1
+    last = bisect_left(plan.batches, rows.stop, key=_first_row)
+    return tuple(b for b in plan.batches[max(first, 0) : last] if b.n_rows and b.first_row + b.n_rows > rows.start)
+
+
+def _first_row(batch: BatchRows) -> int:
+    return batch.first_row
 
 
 def kept_rows(batch: BatchRows) -> list[int]:

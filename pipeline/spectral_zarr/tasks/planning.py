@@ -13,7 +13,7 @@ from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import SourceError
 from spectral_zarr.model import Batch, BatchFacts, BatchRows, StageReceipt
 from spectral_zarr.plan import Planner
-from spectral_zarr.plan.planner import PLAN_COLUMNS
+from spectral_zarr.plan.planner import PLAN_COLUMNS, repeated_hashes
 from spectral_zarr.readers import find_reader, open_source
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.columns import has_number
@@ -52,10 +52,11 @@ def gather_staged(
             pixels.close()
         return values
 
-    planner = Planner(config, load)
+    tables = (read_columns(paths.staged / receipt.columns.name, ("spec_id",)) for receipt in receipts)
+    planner = Planner(config, load, repeated_hashes(table["spec_id"].to_pylist() for table in tables))
     for batch, receipt in zip(batches, receipts, strict=True):
         table = read_columns(paths.staged / receipt.columns.name)
-        _add(planner, batch.index, table, None, nbytes=table.nbytes, largest_file=batch.largest_file)
+        add_table(planner, batch.index, table, None, nbytes=table.nbytes, largest_file=batch.largest_file)
     return planner
 
 
@@ -76,11 +77,12 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
                 return values
         raise LookupError(name)
 
-    planner = Planner(config, load)
+    repeated = repeated_hashes(surveys[batch.index].columns["spec_id"].to_pylist() for batch in batches)
+    planner = Planner(config, load, repeated)
     for batch in batches:
         survey = surveys[batch.index]
         largest = max(file.nbytes for file in batch.files)
-        _add(planner, batch.index, survey.columns, survey.header, nbytes=survey.nbytes, largest_file=largest)
+        add_table(planner, batch.index, survey.columns, survey.header, nbytes=survey.nbytes, largest_file=largest)
     return planner
 
 
@@ -117,7 +119,7 @@ def _published(table: pa.Table, batch: BatchRows) -> pa.Table:
     return table.take(numbers(np.array(kept_rows(batch), np.int64))) if batch.excluded else table
 
 
-def _add(
+def add_table(
     planner: Planner,
     batch: int,
     table: pa.Table,
@@ -126,6 +128,7 @@ def _add(
     nbytes: int,
     largest_file: int,
 ) -> None:
+    """Tell a planner the columns of one batch, with header keys as given or else as found in them."""
     columns = table.select(PLAN_COLUMNS).to_pydict()
     kept = planner.new_rows(columns["spec_id"])
     if len(kept) < table.num_rows:

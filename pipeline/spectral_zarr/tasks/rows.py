@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ _GRID = (
 )
 _FIXED = (*((field.name, str(field.kind)) for field in METADATA), *_GRID)
 _OBSERVED = tuple(field.name for field in fields(Observation))
+_observed = attrgetter(*_OBSERVED)
 _RANGES = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
 
 
@@ -80,7 +82,7 @@ def header_keys(table: pa.Table) -> tuple[HeaderKey, ...]:
 def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
     """Columns of one canonical spectrum."""
     source, grid, observation = prepared.source, prepared.grid, prepared.observation
-    values: dict[str, Any] = {name: getattr(observation, name) for name in _OBSERVED}
+    values: dict[str, Any] = dict(zip(_OBSERVED, _observed(observation), strict=True))
     values.update(
         spec_id=spec_id,
         wavelength_medium=source.sampling.medium,
@@ -123,8 +125,8 @@ def rows_table(rows: list[Row]) -> pa.Table:
     """
     arrays = [_column([row.values[name] for row in rows], kind, name) for name, kind in _FIXED]
     names = [name for name, _ in _FIXED]
-    for key in _union(row.header for row in rows):
-        arrays.append(texts([row.header.get(key, "") for row in rows]))
+    for key, column in sorted(_header_columns(rows)):
+        arrays.append(texts(column))
         names.append(header_column(key))
     params = {
         name: np.array([row.params.get(name, math.nan) for row in rows], np.float64)
@@ -150,6 +152,14 @@ def _column(values: list[Any], kind: str, name: str) -> pa.Array:
         low, high = _RANGES.get(name, (-np.inf, np.inf))
         found[is_listed(found, SENTINELS) | np.isinf(found) | (found < low) | (found > high)] = np.nan
     return numbers(found)
+
+
+def _header_columns(rows: list[Row]) -> Iterable[tuple[HeaderKey, Sequence[str]]]:
+    keys = tuple(rows[0].header) if rows else ()
+    # Files of one survey have the same keys in the same order, and equal objects are the same: no key is looked up.
+    if all(tuple(row.header) == keys for row in rows):
+        return zip(keys, zip(*(row.header.values() for row in rows), strict=True), strict=True)
+    return [(key, [row.header.get(key, "") for row in rows]) for key in _union(row.header for row in rows)]
 
 
 def _union(mappings: Iterable[dict[Any, Any]]) -> list[Any]:

@@ -29,9 +29,10 @@ def sigma(noise: Pixels, kind: NoiseKind, flux: Pixels) -> NDArray[np.float32]:
     -----
     Computed in float64, because inverse variances of fluxes near 1e-17 overflow float32.
     """
+    if kind == "sigma" and noise.dtype.kind == "f" and noise.dtype.itemsize == 4:
+        return known_sigma(noise.astype(np.float32))
     values = np.array(noise, dtype=np.float64)
     with np.errstate(all="ignore"):
-        unknown = ~(values > 0)
         if kind == "ivar":
             np.sqrt(values, out=values)
             np.reciprocal(values, out=values)
@@ -40,6 +41,12 @@ def sigma(noise: Pixels, kind: NoiseKind, flux: Pixels) -> NDArray[np.float32]:
         elif kind == "relative":
             values *= np.abs(flux.astype(np.float64))
         result = values.astype(np.float32)
-        unknown |= ~((result > 0) & np.isfinite(result))
-    result[unknown] = np.nan
-    return result
+    return known_sigma(result)
+
+
+def known_sigma(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same array with NaN for every value that is no standard deviation."""
+    # Comparisons with NaN are false; that of both ends spares most spectra four passes.
+    if not (np.minimum.reduce(values, initial=np.inf) > 0 and np.maximum.reduce(values, initial=0) < np.inf):
+        np.copyto(values, np.nan, where=~((values > 0) & (values < np.inf)))
+    return values

@@ -27,15 +27,17 @@ def zero_fill(flux: NDArray[np.float32], sigma: NDArray[np.float32] | None) -> N
     zero = flux == 0
     if not zero.any():
         return None
-    edges = (np.flatnonzero(zero[1:] != zero[:-1]) + 1).tolist()
+    edges = (zero[1:] != zero[:-1]).nonzero()[0] + 1
     if zero[0]:
-        edges.insert(0, 0)
+        edges = np.concatenate(([0], edges))
     if zero[-1]:
-        edges.append(flux.size)
-    fill = np.zeros(flux.shape, dtype=np.bool_)
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        edges = np.concatenate((edges, [flux.size]))
+    starts, stops = edges[::2], edges[1::2]
+    runs = ((stops - starts >= LEAST_INTERIOR_RUN) | (starts == 0) | (stops == flux.size)).nonzero()[0]
+    fill: NDArray[np.bool_] | None = None
+    for start, stop in zip(starts[runs].tolist(), stops[runs].tolist(), strict=True):
         at_end = start == 0 or stop == flux.size
-        unknown = sigma is None or not np.isfinite(sigma[start:stop]).any()
-        if at_end or (stop - start >= LEAST_INTERIOR_RUN and unknown):
+        if at_end or sigma is None or not np.isfinite(sigma[start:stop]).any():
+            fill = np.zeros(flux.shape, dtype=np.bool_) if fill is None else fill
             fill[start:stop] = True
-    return fill if fill.any() else None
+    return fill

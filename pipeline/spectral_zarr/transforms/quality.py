@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,28 +14,43 @@ GARBAGE_FACTOR = 1e6
 GARBAGE_SHARE = 0.01
 
 
-def check_not_blank(flux: NDArray[np.float32]) -> None:
-    """Refuse a flux without any finite pixel other than zero.
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Least and greatest value of a flux, NaN left out, and whether any was."""
+
+    low: float
+    high: float
+    has_nan: bool
+
+
+def check_not_blank(flux: NDArray[np.float32]) -> Extent:
+    """Refuse a flux without any finite pixel other than zero, and give its extent.
 
     Raises
     ------
     AllNaN, AllZero
     """
-    # A sum over squares would overflow; min and max see every finite pixel and propagate NaN, hence fmin and fmax.
-    low, high = float(np.fmin.reduce(flux)), float(np.fmax.reduce(flux))
-    if np.isnan(low):
+    # A sum over squares would overflow; min and max see every finite pixel. Those that propagate NaN are faster.
+    low, high = float(np.minimum.reduce(flux)), float(np.maximum.reduce(flux))
+    has_nan = math.isnan(low)
+    if has_nan:
+        low, high = float(np.fmin.reduce(flux)), float(np.fmax.reduce(flux))
+    if math.isnan(low):
         raise AllNaN("no pixel of the flux is finite; leave the file out or fetch it again")
     if low == 0 == high:
         raise AllZero("every finite pixel of the flux is exactly zero (a dead or sky fibre?); leave the file out")
+    return Extent(low, high, has_nan)
 
 
-def check_measured(flux: NDArray[np.float32], *, min_valid_share: float, observed: bool) -> int:
+def check_measured(flux: NDArray[np.float32], known: Extent, *, min_valid_share: float, observed: bool) -> int:
     """Count the finite pixels and refuse a flux with too few of them or with absurd values.
 
     Parameters
     ----------
     flux : ndarray, shape (n_pix,)
-        Flux with NaN where nothing was measured.
+        Flux with NaN where nothing was measured, and nothing infinite.
+    known : Extent
+        Its extent.
     min_valid_share : float
         Least share of finite pixels.
     observed : bool
@@ -45,29 +63,30 @@ def check_measured(flux: NDArray[np.float32], *, min_valid_share: float, observe
 
     Raises
     ------
-    AllNaN, TooFewPixels, FiniteGarbage
+    TooFewPixels, FiniteGarbage
     """
-    finite = np.isfinite(flux)
-    count = int(np.count_nonzero(finite))
-    if count == 0:
-        raise AllNaN("no pixel of the flux carries a measurement; leave the file out or fetch it again")
+    count = flux.size - (int(np.count_nonzero(np.isnan(flux))) if known.has_nan else 0)
     if count < min_valid_share * flux.size:
         message = (
             f"{count} of {flux.size} pixels carry a measurement; leave the file out or lower [build] min_valid_share"
         )
         raise TooFewPixels(message)
-    if observed and (share := _garbage_share(flux, finite, count)) > GARBAGE_SHARE:
+    if observed and (share := _garbage_share(flux, known, count)) > GARBAGE_SHARE:
         message = f"{share:.0%} of the pixels exceed a million times the median: damaged bytes; fetch the file again"
         raise FiniteGarbage(message)
     return count
 
 
-def _garbage_share(flux: NDArray[np.float32], finite: NDArray[np.bool_], count: int) -> float:
+def _garbage_share(flux: NDArray[np.float32], known: Extent, count: int) -> float:
+    largest = max(known.high, -known.low)
+    # Few passes settle nearly every spectrum: if half of the pixels are above largest / 1e6, so is the median.
+    if known.low * GARBAGE_FACTOR > 2 * largest:
+        return 0.0
+    if np.count_nonzero(flux > largest / GARBAGE_FACTOR) * 2 > count:
+        return 0.0
     size = np.abs(flux)
-    largest = float(np.fmax.reduce(size))
-    # Two cheap passes settle nearly every spectrum: if half of the pixels are above largest / 1e6, so is the median.
     if np.count_nonzero(size > largest / GARBAGE_FACTOR) * 2 > count:
         return 0.0
-    sizes = size[finite].astype(np.float64)
+    sizes = size[np.isfinite(size)].astype(np.float64)
     sizes = sizes[sizes > 0]
     return float(np.count_nonzero(sizes > GARBAGE_FACTOR * float(np.median(sizes)))) / sizes.size

@@ -19,6 +19,10 @@ SHORTEST, LONGEST = 90.0, 3e7
 """Angstrom; a wavelength outside cannot be a spectrum in the unit that the file declares."""
 
 
+_PIECE = 8192
+"""Pixels that are compared with a lattice at a time."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedGrid:
     """A canonical grid and how the pixels of the file map to it.
@@ -102,18 +106,18 @@ def _affine(sampling: Sampling, factor: float) -> ResolvedGrid:
 
 
 def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float, *, sort: bool) -> ResolvedGrid:
+    if sampling.lattice_step is not None and _is_ascending(raw, sampling.scale):
+        snapped = _snap(raw, sampling, factor)
+        if snapped is not None:
+            return ResolvedGrid(snapped, None, slice(None))
     values = np.array(raw, dtype=np.float64)
     start, stop = _covered(values, sampling.scale)
     ascending = values[start] <= values[stop - 1]
     pixels: slice | NDArray[np.intp]
     pixels = slice(start, stop) if ascending else slice(stop - 1, start - 1 if start else None, -1)
     values = values[pixels]
-    if sampling.scale == "linear":
-        if factor != 1.0:
-            values *= factor
-    elif factor != 1.0:
-        values += math.log10(factor) if sampling.scale == "log10" else math.log(factor)
-    snapped = _snap(values, sampling)
+    _to_angstrom(values, sampling.scale, factor)
+    snapped = _snap(values, sampling, 1.0)
     if snapped is not None:
         return ResolvedGrid(snapped, None, pixels)
     if sampling.scale != "linear":
@@ -130,7 +134,7 @@ def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float, *, so
         raise BadWavelength(message)
     low, high = float(values[0]), float(values[-1])
     _check_range(low, high)
-    digest = hashlib.blake2b(values.tobytes(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).hexdigest()
     grid = Grid("explicit", 0.0, 0.0, None, values.size, low, high, digest)
     return ResolvedGrid(grid, values, pixels, not ordered)
 
@@ -144,26 +148,50 @@ def _covered(values: NDArray[np.float64], scale: str) -> tuple[int, int]:
     return int(usable[0]), int(usable[-1]) + 1
 
 
-def _snap(values: NDArray[np.float64], sampling: Sampling) -> Grid | None:
-    lattice = sampling.lattice_step
-    if lattice is None or not abs(values[0]) <= LONGEST:
+def _is_ascending(raw: NDArray[np.generic], scale: str) -> bool:
+    first, last = float(raw[0]), float(raw[-1])
+    return math.isfinite(first) and math.isfinite(last) and first <= last and (scale != "linear" or first > 0)
+
+
+def _to_angstrom(values: NDArray[np.float64], scale: str, factor: float) -> None:
+    if factor == 1.0:
+        return
+    if scale == "linear":
+        values *= factor
+    else:
+        values += math.log10(factor) if scale == "log10" else math.log(factor)
+
+
+def _snap(raw: NDArray[np.generic], sampling: Sampling, factor: float) -> Grid | None:
+    """The lattice grid of ascending values, None when one of them lies beside it."""
+    lattice, n = sampling.lattice_step, raw.size
+    if lattice is None:
         return None
-    first = round(float(values[0]) / lattice)
-    n = values.size
-    residual = values / lattice
-    residual -= first
-    residual -= _counting(1 << (n - 1).bit_length())[:n]
-    # Written so that NaN fails the test.
-    if not max(float(residual.max()), -float(residual.min())) <= sampling.lattice_tolerance:
-        return None
+    first: int | None = None
+    # By pieces that stay in the cache; most files have one.
+    for start in range(0, n, _PIECE):
+        piece = raw[start : start + _PIECE].astype(np.float64)
+        _to_angstrom(piece, sampling.scale, factor)
+        if first is None:
+            if not abs(piece[0]) <= LONGEST:
+                return None
+            first = round(float(piece[0]) / lattice)
+        piece /= lattice
+        piece -= first
+        piece -= _counting(start // _PIECE)[: piece.size]
+        # Written so that NaN fails the test.
+        low, high = float(np.minimum.reduce(piece)), float(np.maximum.reduce(piece))
+        if not max(high, -low) <= sampling.lattice_tolerance:
+            return None
+    assert first is not None
     ends = evaluate(sampling.scale, np.array([first * lattice, (first + n - 1) * lattice]))
     _check_range(float(ends[0]), float(ends[1]))
     return Grid(sampling.scale, first * lattice, lattice, first, n, float(ends[0]), float(ends[1]))
 
 
-@lru_cache(maxsize=8)
-def _counting(n: int) -> NDArray[np.float64]:
-    numbers = np.arange(n, dtype=np.float64)
+@lru_cache(maxsize=128)
+def _counting(piece: int) -> NDArray[np.float64]:
+    numbers = np.arange(piece * _PIECE, (piece + 1) * _PIECE, dtype=np.float64)
     numbers.flags.writeable = False
     return numbers
 

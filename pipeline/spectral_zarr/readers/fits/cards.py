@@ -11,11 +11,16 @@ BLOCK = 2880
 
 CardValue = str | bool | int | float | complex | None
 
-_STRING = re.compile(rb"^ *'((?:[^']|'')*)' *(?:/.*)?$", re.DOTALL)
-_LOGICAL = re.compile(rb"^ *([TF]) *(?:/.*)?$", re.DOTALL)
-_INTEGER = re.compile(rb"^ *([+-]?\d+) *(?:/.*)?$", re.DOTALL)
-_FLOAT = re.compile(rb"^ *([+-]?(?:\d+\.\d*|\.\d+|\d+(?=[EeDd]))(?:[EeDd][+-]?\d+)?) *(?:/.*)?$", re.DOTALL)
-_PRINTABLE = re.compile(rb"^[\x20-\x7e]*$")
+_VALUE = re.compile(
+    rb" *(?:'((?:[\x20-\x26\x28-\x7e]|'')*+)'"
+    rb"|([+-]?\d++)(?![.EeDd])"
+    rb"|([+-]?(?:\d+\.\d*|\.\d+|\d+(?=[EeDd]))(?:[EeDd][+-]?\d+)?)"
+    rb"|([TF])"
+    rb"|) *(?:/[\x20-\x7e]*)?\Z"
+)
+"""A printable value field: text, an integer, another number, a logical, or nothing; then perhaps a comment."""
+
+_EXPONENTS = bytes.maketrans(b"Dd", b"Ee")
 
 MISSING_TEXT = frozenset({"NULL", "None", "nan", "NaN", "INDEF", "N/A"})
 MISSING_NUMBERS = (-999, -9999)
@@ -39,20 +44,18 @@ def parse_value(card: bytes) -> CardValue:
     equals = card.find(b"=")
     if equals < 0:
         return None
-    field = card[equals + 1 :]
-    if _PRINTABLE.match(field):
-        if match := _STRING.match(field):
-            text: str = match[1].decode("ascii").replace("''", "'").rstrip()
-            return text
-        if match := _INTEGER.match(field):
-            return int(match[1])
-        if match := _FLOAT.match(field):
-            return float(match[1].replace(b"D", b"E").replace(b"d", b"e"))
-        if match := _LOGICAL.match(field):
-            return bool(match[1] == b"T")
-        if not field.split(b"/", 1)[0].strip():
-            return None
-    return _astropy_value(card)
+    match = _VALUE.match(card, equals + 1)
+    if match is None:
+        return _astropy_value(card)
+    kind, found = match.lastindex, match.group(match.lastindex or 0)
+    if kind == 1:
+        text: str = found.decode("ascii")
+        return (text.replace("''", "'") if "'" in text else text).rstrip()
+    if kind == 2:
+        return int(found)
+    if kind == 3:
+        return float(found.translate(_EXPONENTS))
+    return bool(found == b"T") if kind == 4 else None
 
 
 def printable(text: bytes) -> str:

@@ -13,11 +13,16 @@ from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, 
 from spectral_zarr.model import SourceFile
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
-from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, data_structure, refuse_compression
+from spectral_zarr.readers.fits.reference import Content
+from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, data_structure
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 from spectral_zarr.readers.raw import RawFile, read_raw
 
 _END = b"END" + b" " * 77
+_NEAR = 16 * BLOCK // CARD
+"""Cards among which the END card is looked for at once."""
+_THREE_BYTES = np.uint32(0xFFFFFF)
+_END_WORD = np.uint32(int.from_bytes(b"END", "little"))
 _KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
@@ -40,9 +45,9 @@ class Hdu:
     """
 
     def __init__(
-        self, file: FitsFile, index: int, header: Header, bitpix: int, axes: tuple[int, ...], data_start: int
+        self, content: Content, index: int, header: Header, bitpix: int, axes: tuple[int, ...], data_start: int
     ) -> None:
-        self._file = file
+        self._content = content
         self.index = index
         self.header = header
         self.shape = axes[::-1]
@@ -72,10 +77,10 @@ class Hdu:
         try:
             layout = table_layout(raw[start:])
         except ValueError as error:
-            raise CorruptFits(str(error), path=self._file.name, hdu=self.index) from error
+            raise CorruptFits(str(error), path=self._content.name, hdu=self.index) from error
         if len(self.shape) != 2 or layout.row_bytes != self.shape[1]:
             message = f"the columns take {layout.row_bytes} bytes a row and NAXIS1 says {self.shape[-1:]}"
-            raise CorruptFits(message, path=self._file.name, hdu=self.index)
+            raise CorruptFits(message, path=self._content.name, hdu=self.index)
         return layout
 
     @property
@@ -103,16 +108,16 @@ class Hdu:
         column = self.find(*names)
         if column is None:
             message = f"no column {' or '.join(names)} among {', '.join(c.name for c in self.layout.columns)}"
-            raise MissingField(message, path=self._file.name, hdu=self.index)
+            raise MissingField(message, path=self._content.name, hdu=self.index)
         return self.column_data(column)
 
     def column_data(self, column: TableColumn) -> NDArray[Any]:
         """Data of one column as a read-only view, through astropy where the column is not plain."""
         if not column.dtype:
-            return self._file.reference_data(self.index, column.number - 1)
+            return self._content.read_by_astropy(self.index, self.header, column.number - 1)
         if column.dtype == UNREADABLE:
             message = f"the scale of column {column.name} cannot be read; fetch the file again"
-            raise CorruptFits(message, path=self._file.name, hdu=self.index)
+            raise CorruptFits(message, path=self._content.name, hdu=self.index)
         rows, row_bytes = self.shape
         dtype = np.dtype(column.dtype)
         if dtype.itemsize == 0:
@@ -123,7 +128,7 @@ class Hdu:
         return np.ndarray(
             (rows,) if text_or_scalar else (rows, column.repeat),
             dtype,
-            buffer=self._file.data,
+            buffer=self._content.data,
             offset=self._data_start + column.offset,
             strides=(row_bytes,) if text_or_scalar else (row_bytes, dtype.itemsize),
         )
@@ -154,23 +159,23 @@ class Hdu:
         if kind not in PLAIN_DTYPES or scaled:
             return np.ravel(self.column_data(column)[row])
         start = self._data_start + row * self.shape[1] + column.offset
-        return np.frombuffer(self._file.data, PLAIN_DTYPES[kind], column.repeat, start)
+        return np.frombuffer(self._content.data, PLAIN_DTYPES[kind], column.repeat, start)
 
     def image(self) -> NDArray[Any]:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""
         if not self.shape:
-            raise MissingField("the HDU has no image", path=self._file.name, hdu=self.index)
+            raise MissingField("the HDU has no image", path=self._content.name, hdu=self.index)
         if len(self.shape) > MOST_AXES:
-            raise CorruptFits(f"an image of {len(self.shape)} axes", path=self._file.name, hdu=self.index)
+            raise CorruptFits(f"an image of {len(self.shape)} axes", path=self._content.name, hdu=self.index)
         scale = {card: self.header.get(card) for card in ("BSCALE", "BZERO") if card in self.header}
         if None in scale.values():
-            raise CorruptFits("BSCALE or BZERO cannot be read", path=self._file.name, hdu=self.index)
+            raise CorruptFits("BSCALE or BZERO cannot be read", path=self._content.name, hdu=self.index)
         plain = scale.get("BSCALE", 1) == 1 and scale.get("BZERO", 0) == 0
         if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
-            return self._file.reference_data(self.index)
+            return self._content.read_by_astropy(self.index, self.header)
         dtype = np.dtype(IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
-        return np.frombuffer(self._file.data, dtype, count, self._data_start).reshape(self.shape)
+        return np.frombuffer(self._content.data, dtype, count, self._data_start).reshape(self.shape)
 
 
 class FitsFile(RawFile):
@@ -178,8 +183,7 @@ class FitsFile(RawFile):
 
     def __init__(self, raw: bytes, name: str, path: str = "", companions: tuple[SourceFile, ...] = ()) -> None:
         super().__init__(raw, name, path, companions)
-        self.hdus = _find_hdus(self)
-        self._reference: Any = None
+        self.hdus = _find_hdus(Content(self.data, name))
 
     @property
     def primary(self) -> Header:
@@ -195,37 +199,6 @@ class FitsFile(RawFile):
         """First HDU with an EXTNAME, compared without case."""
         wanted = name.upper()
         return next((hdu for hdu in self.hdus if hdu.name == wanted), None) if wanted in self.names else None
-
-    def reference_data(self, index: int, column: int | None = None) -> NDArray[Any]:
-        """Image, or column by position, as astropy reads it from the same bytes.
-
-        Raises
-        ------
-        CorruptFits
-            When astropy cannot read it either.
-        RefusedProduct
-            When it is compressed in a way that is not safe to undo.
-        """
-        import io
-        import warnings
-
-        from astropy.io import fits
-
-        if "ZIMAGE" in self.hdus[index].header:
-            refuse_compression(self.hdus[index].header, len(self.data), self.name, index)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                if self._reference is None:
-                    self._reference = fits.open(io.BytesIO(self.data), memmap=False)
-                data = self._reference[index].data
-                return np.asarray(data if column is None else data.field(column))
-            except MemoryError:
-                raise
-            except Exception as error:
-                # astropy has half a dozen exception types for a damaged file, and this is the one place they come from.
-                message = f"astropy cannot read the data: {type(error).__name__}: {error}"
-                raise CorruptFits(message, path=self.name, hdu=index) from error
 
     def describe(self) -> str:
         """HDU names, shapes and column names in one line, for messages."""
@@ -260,6 +233,15 @@ def open_fits(path: str, name: str = "", companions: tuple[SourceFile, ...] = ()
     return FitsFile(read_raw(path, name or path), name or path, path, companions)
 
 
+def _near_end(data: bytes, start: int) -> int:
+    """Where the END card of an ordinary header is, -1 when that takes a closer look."""
+    n_cards = min((len(data) - start) // CARD, _NEAR)
+    ends = np.ndarray((n_cards,), "<u4", data, start, (CARD,)) & _THREE_BYTES == _END_WORD
+    # Without any, this is the first card, which is none.
+    end = start + int(ends.argmax()) * CARD if n_cards else start
+    return end if data.startswith(_END, end) else -1
+
+
 def _find_card(data: bytes, text: bytes, start: int, stop: int) -> int:
     found = data.find(text, start, stop)
     while found >= 0 and (found - start) % CARD:
@@ -277,8 +259,8 @@ def _has_damaged_end(data: bytes, start: int, stop: int) -> bool:
     return False
 
 
-def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
-    data, name = file.data, file.name
+def _find_hdus(content: Content) -> tuple[Hdu, ...]:
+    data, name = content.data, content.name
     if not data:
         raise EmptyFile("the file has no bytes; fetch it again", path=name)
     if not _FIRST_CARD.match(data[:CARD]):
@@ -293,17 +275,19 @@ def _find_hdus(file: FitsFile) -> tuple[Hdu, ...]:
             break
         if len(hdus) >= MOST_HDUS:
             raise CorruptFits(f"more than {MOST_HDUS} HDUs", path=name)
-        end = _find_card(data, _END, position, len(data))
+        end = _near_end(data, position)
         if end < 0:
-            raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
-        if _has_damaged_end(data, position, end):
-            raise CorruptFits("an END card is damaged; fetch the file again", path=name, hdu=len(hdus))
+            end = _find_card(data, _END, position, len(data))
+            if end < 0:
+                raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
+            if _has_damaged_end(data, position, end):
+                raise CorruptFits("an END card is damaged; fetch the file again", path=name, hdu=len(hdus))
         header = Header(data[position:end])
         data_start = position + -(-(end + CARD - position) // BLOCK) * BLOCK
         bitpix, axes, nbytes = data_structure(header, name, len(hdus))
         if data_start + nbytes > len(data):
             message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
             raise Truncated(message, path=name, hdu=len(hdus))
-        hdus.append(Hdu(file, len(hdus), header, bitpix, axes, data_start))
+        hdus.append(Hdu(content, len(hdus), header, bitpix, axes, data_start))
         position = data_start + -(-nbytes // BLOCK) * BLOCK
     return tuple(hdus)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,25 @@ _CARDS = np.dtype([("head", f"S{_HEAD}"), ("rest", f"V{CARD - _HEAD}")])
 _CONTINUED = re.compile(rb"^CONTINUE  +'((?:[^']|'')*)'")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CardIndex:
+    """Where the cards of a header are; shared by the headers with the same keywords in the same places.
+
+    Attributes
+    ----------
+    offsets : dict
+        Keyword (without ``HIERARCH``) to the byte offsets of its cards; never changed.
+    continued : frozenset of int
+        Offsets of the cards whose value goes on in the next one.
+    derived : dict
+        What follows from the keywords alone, kept by whoever derived it.
+    """
+
+    offsets: dict[str, tuple[int, ...]]
+    continued: frozenset[int]
+    derived: dict[Hashable, Any] = field(default_factory=dict)
+
+
 class Header:
     """The cards of one HDU.
 
@@ -40,35 +60,34 @@ class Header:
     Where a keyword is repeated, the first card counts, as in astropy.
     """
 
-    __slots__ = ("_heads", "_index", "_texts", "raw")
+    __slots__ = ("_cards", "_texts", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._texts: dict[str, str] = {}
-        self._heads: bytes | None = None
-        self._index: dict[str, tuple[int, ...]] | None = None
+        self._cards: CardIndex | None = None
+
+    @property
+    def cards(self) -> CardIndex:
+        """Where the cards are."""
+        if self._cards is None:
+            self._cards = _index_cards(self.raw)
+        return self._cards
 
     @property
     def index(self) -> dict[str, tuple[int, ...]]:
         """Keyword (without ``HIERARCH``) to the byte offsets of its cards; shared between files, never changed."""
-        if self._index is None:
-            self._index, self._heads = _index_cards(self.raw)
-        return self._index
-
-    @property
-    def heads(self) -> bytes | None:
-        """The first nine bytes of every card, which tell all keywords; None where there are HIERARCH cards."""
-        return self._heads if self.index else None
+        return self.cards.offsets
 
     def __contains__(self, keyword: str) -> bool:
-        return keyword in self.index
+        return keyword in self.cards.offsets
 
     def __len__(self) -> int:
         return len(self.raw) // CARD
 
     def get(self, keyword: str) -> CardValue:
         """Value of a keyword, None when absent, undefined or unreadable."""
-        offsets = self.index.get(keyword)
+        offsets = self.cards.offsets.get(keyword)
         return None if offsets is None else self._value(offsets[0])
 
     def text(self, keyword: str) -> str:
@@ -76,8 +95,8 @@ class Header:
         # Every reader asks for the telescope and the instrument to tell whether a file is its own.
         known = self._texts.get(keyword)
         if known is None:
-            value = self.get(keyword)
-            known = self._texts[keyword] = value_text(value).strip() if value is not None else ""
+            offsets = self.cards.offsets.get(keyword)
+            known = self._texts[keyword] = "" if offsets is None else self.single_text(offsets[0]).strip()
         return known
 
     def number(self, keyword: str) -> float:
@@ -113,10 +132,9 @@ class Header:
 
     def single_text(self, offset: int) -> str:
         """Projected text of the card at a byte offset, long strings merged."""
-        following = offset + CARD
-        if self.raw[following : following + 8] == b"CONTINUE":
+        if offset in self.cards.continued:
             return value_text(self._value(offset))
-        return card_text(self.raw[offset:following])
+        return card_text(self.raw[offset : offset + CARD])
 
     def commentary(self) -> str:
         """All COMMENT and HISTORY text, one line per card, for products that are recognised by it."""
@@ -134,17 +152,17 @@ class Header:
         return value
 
 
-def _index_cards(raw: bytes) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
+def _index_cards(raw: bytes) -> CardIndex:
     # Files of one survey repeat the same keywords in the same places, so the index of all short ones is kept.
     heads = np.frombuffer(raw, _CARDS, len(raw) // CARD)["head"].tobytes()
-    short, hierarch = index_heads(heads)
+    short, hierarch = _index_heads(heads)
     if not hierarch:
-        return short, heads
+        return short
     cards = np.frombuffer(raw, np.uint8, len(raw) // CARD * CARD)
     known = _known_headers(heads)
     for header in known:
         if not np.any((cards ^ header.cards) & header.mask):
-            return header.offsets, None
+            return header.found
     index: dict[str, list[int]] = {}
     mask = np.zeros(cards.size, np.uint8)
     for offset in hierarch:
@@ -152,9 +170,10 @@ def _index_cards(raw: bytes) -> tuple[dict[str, tuple[int, ...]], bytes | None]:
         mask[offset : equals + 1 if equals >= 0 else offset + CARD] = 0xFF
         if equals >= 0:
             index.setdefault(_long_keyword(raw[offset + 8 : equals]), []).append(offset)
-    merged = short | {keyword: tuple(sorted((*short.get(keyword, ()), *offsets))) for keyword, offsets in index.items()}
-    known[:] = [_KnownHeader(cards.copy(), mask, merged)]
-    return merged, None
+    alone = short.offsets
+    merged = alone | {keyword: tuple(sorted((*alone.get(keyword, ()), *offsets))) for keyword, offsets in index.items()}
+    known[:] = [_KnownHeader(cards.copy(), mask, CardIndex(merged, short.continued))]
+    return known[0].found
 
 
 class _KnownHeader(NamedTuple):
@@ -162,7 +181,7 @@ class _KnownHeader(NamedTuple):
 
     cards: NDArray[np.uint8]
     mask: NDArray[np.uint8]
-    offsets: dict[str, tuple[int, ...]]
+    found: CardIndex
 
 
 @lru_cache(maxsize=32)
@@ -172,7 +191,7 @@ def _known_headers(heads: bytes) -> list[_KnownHeader]:
 
 
 @lru_cache(maxsize=1024)
-def index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+def _index_heads(heads: bytes) -> tuple[CardIndex, tuple[int, ...]]:
     """Index of the short keywords, and the byte offsets of the HIERARCH cards.
 
     Parameters
@@ -182,15 +201,20 @@ def index_heads(heads: bytes) -> tuple[dict[str, tuple[int, ...]], tuple[int, ..
     """
     index: dict[str, list[int]] = {}
     hierarch: list[int] = []
+    continued: list[int] = []
     for card in range(len(heads) // _HEAD):
         head = heads[card * _HEAD : (card + 1) * _HEAD]
         if head.startswith(b"HIERARCH"):
             hierarch.append(card * CARD)
+        elif head.startswith(b"CONTINUE"):
+            continued.append((card - 1) * CARD)
         elif head.endswith(b"="):
             keyword = head[:8].decode("latin-1").rstrip().upper()
             if keyword not in _COMMENTARY:
                 index.setdefault(keyword, []).append(card * CARD)
-    return {keyword: tuple(offsets) for keyword, offsets in index.items()}, tuple(hierarch)
+    return CardIndex({keyword: tuple(offsets) for keyword, offsets in index.items()}, frozenset(continued)), tuple(
+        hierarch
+    )
 
 
 @lru_cache(maxsize=16384)

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from spectral_zarr.contract.naming import HeaderKey
-from spectral_zarr.readers.fits.header import Header, index_heads
+from spectral_zarr.readers.fits.cards import CARD, card_text
+from spectral_zarr.readers.fits.header import Header
 
 COMMON_ALLOW = (
     r"OBJECT|OBJNAME|TARGNAME|RA|DEC|RA_TARG|DEC_TARG|EQUINOX|RADE(C)?SYS|EXPTIME|TEXPTIME|EXPOSURE|DATE-OBS|TIME-OBS",
@@ -55,22 +57,33 @@ def _patterns(policy: HeaderPolicy) -> tuple[re.Pattern[str], re.Pattern[str], f
     )
 
 
-@lru_cache(maxsize=65536)
-def _wants(policy: HeaderPolicy, keyword: str) -> bool:
-    return policy.wants(keyword)
+class _Plan(NamedTuple):
+    """What is projected of all headers with the same keywords in the same places."""
+
+    keys: tuple[HeaderKey, ...]
+    offsets: tuple[int, ...]
+    continued: tuple[tuple[HeaderKey, int], ...]
 
 
-@lru_cache(maxsize=1024)
-def _selected(policy: HeaderPolicy, heads: bytes) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    short, _ = index_heads(heads)
-    return tuple((keyword, offsets) for keyword, offsets in short.items() if policy.wants(keyword))
-
-
-def _wanted(policy: HeaderPolicy, header: Header) -> Iterable[tuple[str, tuple[int, ...]]]:
-    # Headers without HIERARCH cards repeat over a survey, and so does what is projected of them.
-    if header.heads is not None:
-        return _selected(policy, header.heads)
-    return ((keyword, offsets) for keyword, offsets in header.index.items() if _wants(policy, keyword))
+def _plan(header: Header, hdu: int, policy: HeaderPolicy, columns: tuple[int, ...]) -> _Plan:
+    cards = header.cards
+    asked = (hdu, policy, columns)
+    known: _Plan | None = cards.derived.get(asked)
+    if known is None:
+        wanted = {
+            (hdu, keyword, occurrence): offset
+            for keyword, offsets in cards.offsets.items()
+            if policy.wants(keyword)
+            for occurrence, offset in enumerate(offsets, start=1)
+        }
+        for number in columns:
+            for stem in ("TTYPE", "TUNIT", "TUCD"):
+                keyword = f"{stem}{number}"
+                if keyword in cards.offsets:
+                    wanted[hdu, keyword, 1] = cards.offsets[keyword][0]
+        continued = tuple((key, offset) for key, offset in wanted.items() if offset in cards.continued)
+        known = cards.derived[asked] = _Plan(tuple(wanted), tuple(wanted.values()), continued)
+    return known
 
 
 def project(
@@ -95,12 +108,10 @@ def project(
     """
     projected: dict[HeaderKey, str] = {}
     for hdu, header in headers:
-        for keyword, offsets in _wanted(policy, header):
-            for occurrence, offset in enumerate(offsets, start=1):
-                projected[hdu, keyword, occurrence] = header.single_text(offset)
-        for number in list((columns or {}).get(hdu, ()))[:8]:
-            for stem in ("TTYPE", "TUNIT", "TUCD"):
-                keyword = f"{stem}{number}"
-                if keyword in header:
-                    projected[hdu, keyword, 1] = header.single_text(header.index[keyword][0])
+        plan = _plan(header, hdu, policy, tuple((columns or {}).get(hdu, ()))[:8])
+        raw = header.raw
+        texts = [card_text(raw[offset : offset + CARD]) for offset in plan.offsets]
+        projected.update(zip(plan.keys, texts, strict=True))
+        for key, offset in plan.continued:
+            projected[key] = header.single_text(offset)
     return projected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
 
 from spectral_zarr.errors import CorruptFits, RefusedProduct
 from spectral_zarr.readers.fits.cards import CARD, parse_value
@@ -39,7 +39,7 @@ def data_structure(header: Header, name: str, hdu: int) -> Structure:
     CorruptFits
         When a mandatory card is missing, not an integer or out of range.
     """
-    usual = _usual_structure(header.raw[:_USUAL_CARDS], hdu > 0)
+    usual = _usual_structure(header.raw[:_USUAL_CARDS], extension=hdu > 0)
     if usual is not None:
         return usual
 
@@ -66,26 +66,35 @@ def data_structure(header: Header, name: str, hdu: int) -> Structure:
     return bitpix, axes, _size(bitpix, axes, parameters, groups)
 
 
-@lru_cache(maxsize=8192)
-def _usual_structure(head: bytes, extension: bool) -> Structure | None:
-    # The cards of a survey begin with the same bytes in most files; everything unusual takes the careful way.
-    def integer(position: int, keyword: str) -> int | None:
-        card = head[position * CARD : (position + 1) * CARD]
-        digits = card[10:30].strip()
-        fixed = digits.isdigit() or (digits[:1] == b"-" and digits[1:].isdigit())
-        usual = fixed and card.startswith(f"{keyword:<8}= ".encode()) and card[30:31] in (b" ", b"/")
-        return int(digits) if usual else None
+def _integer_card(keyword: bytes) -> bytes:
+    return keyword.ljust(8) + rb"= ([ \-0-9]{20})[ /].{49}"
 
-    bitpix, n_axes = integer(1, "BITPIX"), integer(2, "NAXIS")
-    if bitpix not in IMAGE_DTYPES or n_axes is None or not 0 <= n_axes <= _USUAL_AXES:
+
+_AXES = rb"(?:" + rb"(?:".join(_integer_card(b"NAXIS%d" % axis) for axis in (1, 2, 3)) + rb")?" * _USUAL_AXES
+_GROUPS = rb"(?:" + _integer_card(b"PCOUNT") + _integer_card(b"GCOUNT") + rb")?"
+_USUAL = re.compile(rb".{80}" + _integer_card(b"BITPIX") + _integer_card(b"NAXIS") + _AXES + _GROUPS, re.DOTALL)
+
+
+def _usual_structure(head: bytes, *, extension: bool) -> Structure | None:
+    # Everything unusual takes the careful way.
+    match = _USUAL.match(head)
+    if match is None:
         return None
-    if n_axes == 0:
-        return bitpix, (), 0
-    axes = tuple(integer(3 + i, f"NAXIS{i + 1}") or 0 for i in range(n_axes))
-    parameters, groups = (integer(3 + n_axes, "PCOUNT"), integer(4 + n_axes, "GCOUNT")) if extension else (0, 1)
-    if min(axes) <= 0 or parameters is None or parameters < 0 or groups != 1:
+    try:
+        bitpix, n_axes = int(match[1]), int(match[2])
+        if bitpix not in IMAGE_DTYPES or not 0 <= n_axes <= _USUAL_AXES:
+            return None
+        if n_axes == 0:
+            return bitpix, (), 0
+        axes = tuple([int(digits) for digits in match.group(3, 4, 5) if digits is not None])
+        if len(axes) != n_axes or min(axes) <= 0:
+            return None
+        if not extension:
+            return bitpix, axes, _size(bitpix, axes, 0, 1)
+        parameters, groups = int(match[6] or b"-1"), int(match[7] or b"-1")
+    except ValueError:
         return None
-    return bitpix, axes, _size(bitpix, axes, parameters, 1)
+    return (bitpix, axes, _size(bitpix, axes, parameters, 1)) if parameters >= 0 and groups == 1 else None
 
 
 def _size(bitpix: int, axes: tuple[int, ...], parameters: int, groups: int) -> int:

@@ -1,0 +1,162 @@
+"""Whole ingests as jobs: the same bytes as in one process, whatever is lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spectral_zarr.testing import store_digest
+
+from .scene import N_BATCHES, N_FREE, Gate, Scene, events, proofs, used_proofs, wait_for_proofs
+from .testbed import COMMAND, SLURM, Slurm, wait_until
+
+pytestmark = pytest.mark.slurm
+LONG = 120.0
+
+
+@pytest.fixture
+def halted(slurm: Slurm, scene: Scene, tmp_path: Path) -> tuple[Slurm, Gate, Path]:
+    """A cluster whose jobs wait in the middle of the ingest, the gate that they wait at, and the target."""
+    gate, environment = scene.gated(tmp_path, slurm.environment)
+    return replace(slurm, environment=environment), gate, tmp_path / "x.zarr"
+
+
+def submit(slurm: Slurm, scene: Scene, script: str, target: Path, *options: str) -> str:
+    words = ["--output=job.log", *options, str(SLURM / script), str(scene.files), str(target), *scene.options]
+    return slurm.submit(*words, cwd=target.parent)
+
+
+def worker_jobs(slurm: Slurm, driver: str, state: str = "R") -> list[str]:
+    listed = slurm.output("squeue", "--noheader", f"--states={state}", "--format=%i").split()
+    return [job for job in listed if job != driver]
+
+
+def log(target: Path) -> str:
+    return (target.parent / "job.log").read_text()
+
+
+def test_a_driver_job_refuses_a_second_one_replaces_a_cancelled_worker_and_publishes_the_same_bytes(
+    halted: tuple[Slurm, Gate, Path], scene: Scene
+) -> None:
+    slurm, gate, target = halted
+    job = submit(slurm, scene, "driver.sbatch", target)
+    wait_for_proofs(target)
+    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="two workers")
+    both = set(worker_jobs(slurm, job))
+    words = ["--output=second.log", str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options]
+    second = slurm.submit(*words, cwd=target.parent)
+    assert slurm.wait(second)["ExitCode"] == "5:0", (target.parent / "second.log").read_text()
+    assert set(worker_jobs(slurm, job)) == both
+    lost = min(both)
+    slurm.output("scancel", lost)
+    wait_until(lambda: len(set(worker_jobs(slurm, job)) - {lost}) == 2, what="another worker")
+    gate.open()
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
+    assert store_digest(target) == scene.digest
+    assert "1 worker jobs ended and are replaced" in log(target)
+    assert slurm.jobs() == []
+
+
+@pytest.mark.sweep
+def test_the_printed_script_runs_in_one_allocation_and_publishes_the_same_bytes(
+    slurm: Slurm, scene: Scene, tmp_path: Path
+) -> None:
+    target = tmp_path / "x.zarr"
+    words = [str(scene.files), str(target), *scene.options, "--workers", "2", "--quiet"]
+    (tmp_path / "job.sbatch").write_text(slurm.output(COMMAND, "slurm-script", *words))
+    job = slurm.submit("--nodes=3", "--output=job.log", "job.sbatch", cwd=tmp_path)
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
+    assert store_digest(target) == scene.digest
+    assert not list(tmp_path.rglob("*.pem"))
+
+
+@pytest.mark.parametrize(
+    "script", [pytest.param("driver.sbatch", marks=pytest.mark.sweep), pytest.param("ingest.sbatch")]
+)
+def test_a_job_whose_time_is_up_requeues_itself_and_goes_on(
+    script: str, halted: tuple[Slurm, Gate, Path], scene: Scene
+) -> None:
+    slurm, gate, target = halted
+    nodes = ["--nodes=2", "--ntasks=3", "--mem-per-cpu=1000M"] if script == "ingest.sbatch" else []
+    job = submit(slurm, scene, script, target, "--time=10", *nodes)
+    wait_for_proofs(target)
+    # What Slurm does some time before the limit.
+    slurm.output("scancel", "--batch", "--signal=TERM", job)
+    wait_until(lambda: "finishing the tasks that run" in log(target), what="a driver that drains")
+    gate.open()
+    wait_until(lambda: "requeued; the next run continues" in log(target), what="the requeue")
+    proven = proofs(target)
+    assert N_FREE <= len(proven) < N_BATCHES
+    slurm.run_again(job)
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
+    assert slurm.facts(job)["Restarts"] == "1"
+    assert store_digest(target) == scene.digest
+    used = used_proofs(target)
+    assert {batch: used[batch] for batch in proven} == proven
+    assert len(used) == N_BATCHES
+    assert [event["event"] for event in events(target)].count("stopped") == 1
+
+
+@pytest.mark.parametrize(
+    "script", [pytest.param("driver.sbatch"), pytest.param("ingest.sbatch", marks=pytest.mark.sweep)]
+)
+def test_a_driver_that_is_requeued_without_warning_goes_on(
+    script: str, halted: tuple[Slurm, Gate, Path], scene: Scene
+) -> None:
+    slurm, gate, target = halted
+    nodes = ["--nodes=2", "--ntasks=3", "--mem-per-cpu=1000M"] if script == "ingest.sbatch" else []
+    job = submit(slurm, scene, script, target, "--time=10", *nodes)
+    wait_for_proofs(target)
+    proven = proofs(target)
+    slurm.output("scontrol", "requeue", job)
+    slurm.run_again(job)
+    gate.open()
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
+    assert store_digest(target) == scene.digest
+    used = used_proofs(target)
+    assert {batch: used[batch] for batch in proven} == proven
+
+
+@pytest.mark.sweep
+def test_a_node_that_goes_down_costs_its_worker_and_nothing_else(
+    halted: tuple[Slurm, Gate, Path], scene: Scene
+) -> None:
+    slurm, gate, target = halted
+    job = submit(slurm, scene, "driver.sbatch", target)
+    wait_for_proofs(target)
+    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="two workers")
+    home = slurm.facts(job)["NodeList"]
+    lost = next(one for one in worker_jobs(slurm, job) if slurm.facts(one)["NodeList"] != home)
+    node = slurm.facts(lost)["NodeList"]
+    slurm.output("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    wait_until(lambda: len(set(worker_jobs(slurm, job)) - {lost}) == 2, what="another worker")
+    gate.open()
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
+    assert store_digest(target) == scene.digest
+
+
+@pytest.mark.sweep
+def test_the_limit_of_a_driver_and_of_its_workers_ends_in_the_same_store(
+    halted: tuple[Slurm, Gate, Path], scene: Scene
+) -> None:
+    slurm, gate, target = halted
+    site = (scene.root / "site.toml").read_text().replace('walltime = "10"', 'walltime = "1"\nlead_seconds = 20')
+    (target.parent / "site.toml").write_text(site)
+    options = ["--time=2", "--signal=B:TERM@60", "--output=job.log"]
+    words = [*options, str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options[:2]]
+    job = slurm.submit(*words, "--profile", str(target.parent / "site.toml"), "--drain", "5", cwd=target.parent)
+    wait_for_proofs(target)
+    proven = proofs(target)
+    wait_until(lambda: "requeued; the next run continues" in log(target), 180, "the limit")
+    slurm.run_again(job)
+    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="the workers of the second run")
+    first = set(worker_jobs(slurm, job))
+    # Their minute passes while they wait at the gate.
+    wait_until(lambda: len(set(worker_jobs(slurm, job)) - first) == 2, 150, "the workers after those")
+    gate.open()
+    assert slurm.wait(job, 180)["ExitCode"] == "0:0", log(target)
+    assert store_digest(target) == scene.digest
+    used = used_proofs(target)
+    assert {batch: used[batch] for batch in proven} == proven
