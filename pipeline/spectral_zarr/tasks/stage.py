@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
+import numpy as np
 import pyarrow as pa
 
 from spectral_zarr.config import Config
@@ -62,7 +63,8 @@ def stage_batch(
     """
     paths = BuildPaths.of(target)
     sources = _sources_digest(batch, config)
-    with pinned(paths.staged) as staged:
+    with pinned(paths.staged) as staged, np.errstate(all="ignore"):
+        # Absurd numbers are judged where they are checked; a warning that names no file helps nobody.
         known = _valid_receipt(staged, batch, sources)
         if known is not None and not (_may_be_mended(known) and not paths.plan.exists()):
             if (changed := _changed_source(staged, known, batch)) is None:
@@ -173,7 +175,8 @@ class Survey:
 def survey_batch(batch: Batch, config: Config) -> Survey:
     """Parse a batch like `stage_batch` and keep its columns only; nothing is written."""
     rejections: list[Rejection] = []
-    rows = [row for _, row in _accepted(batch, config, rejections)]
+    with np.errstate(all="ignore"):
+        rows = [row for _, row in _accepted(batch, config, rejections)]
     table = rows_table(rows)
     joining = config.catalog.field
     kept = [name for name in table.column_names if not name.startswith(HEADER_PREFIX) or _is_field(name, joining)]
