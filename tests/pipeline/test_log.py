@@ -157,5 +157,7 @@ def test_a_phase_without_lines_of_its_tasks_is_heard_of_now_and_then(
     for _ in range(100):
         now += 0.5
         observer.advance(1)
-    done = [event["done"] for event in lines(paths, "driver-000001")]
-    assert done == [0, 20, 40, 60, 80, 100]
+    observer.note("a worker was lost")
+    *phases, note = lines(paths, "driver-000001")
+    assert [event["done"] for event in phases] == [0, 20, 40, 60, 80, 100]
+    assert (note["event"], note["text"]) == ("note", "a worker was lost")

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from spectral_zarr.model.pace import IngestRun, PaceForecast
 
 
+LIMITS = {
+    "cores": "the cores",
+    "tasks": "too few tasks for the cores",
+    "scheduler": "the rate at which tasks are sent",
+    "driver": "what the driver does alone",
+}
+
+
 def pace(
     sources: Annotated[
         list[str],
@@ -32,7 +40,11 @@ def pace(
     ] = "",
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Only the first N files; 0 for all.")] = 2000,
     for_files: Annotated[int, typer.Option(min=1, metavar="N", help="Files to make a forecast for.")] = 1_000_000,
-    cores: Annotated[str, typer.Option(metavar="M,M,...", help="Cores to make a forecast for.")] = "16,64",
+    cores: Annotated[str, typer.Option(metavar="M,M,...", help="Cores to make a forecast for.")] = "16,100,1000",
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="Forecast from CPU seconds: the machine has other work."),
+    ] = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -45,7 +57,7 @@ def pace(
     from spectral_zarr.cluster import PaceRequest, measure_pace
     from spectral_zarr.cluster.workers import available_cores
     from spectral_zarr.config import load_config
-    from spectral_zarr.plan.pace import forecast
+    from spectral_zarr.plan.pace import forecast, half_idle, undisturbed
 
     if not counts:
         most = available_cores()
@@ -53,11 +65,13 @@ def pace(
     request = PaceRequest(tuple(sources), str(path), counts, limit, load_config(config))
     with watching(quiet=quiet) as observer:
         runs = measure_pace(request, observer)
-    forecasts = [forecast(runs, for_files, number) for number in (*counts, *(set(wanted) - set(counts)))]
+    basis = tuple(map(undisturbed, runs)) if shared else runs
+    forecasts = [forecast(basis, for_files, number) for number in sorted({*counts, *wanted})]
+    idle = half_idle(basis, for_files)
     if as_json:
-        print_json(_json(runs, forecasts))
+        print_json(_json(runs, forecasts, idle))
         return
-    _show(runs, forecasts, path)
+    _show(runs, forecasts, idle, path)
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:
@@ -67,7 +81,7 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
     return tuple(sorted({int(word) for word in words}))
 
 
-def _show(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], path: Path) -> None:
+def _show(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], idle: int, path: Path) -> None:
     from spectral_zarr.model.pace import PHASES
     from spectral_zarr.plan.pace import efficiency
 
@@ -92,18 +106,24 @@ def _show(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], path: Path
         [(f"{run.workers} workers", f"each keeps {efficiency(runs, run):.0%} of its pace") for run in runs[1:]]
     )
     report.heading("forecast", f"{forecasts[0].n_files:,} files")
-    made = report.table("cores", "time", "cpu hours", "store", right=("cores", "time", "cpu hours", "store"))
+    columns = ("cores", "time", "driver alone", "cpu hours", "store", "files move", "hangs on")
+    made = report.table(*columns, right=columns[:-1])
     for one in forecasts:
-        cells_of = (duration(one.seconds), f"{one.cpu_seconds / 3600:.3g}", size(one.store_bytes))
+        cells_of = (
+            *(duration(one.seconds), duration(one.alone_seconds), f"{one.cpu_seconds / 3600:.3g}"),
+            *(size(one.store_bytes), f"{size(one.bytes_per_second)}/s", LIMITS[one.limit]),
+        )
         report.row(made, f"{one.cores:,}", *cells_of)
     results().print(made)
+    idle_words = f"From about {idle:,} cores on, they are idle for more than half of the time."
+    results().print(f"\n  {forecasts[0].n_tasks:,} tasks. {idle_words}", style="dim")
     results().print("\n  This assumes, for the most cores:", style="dim")
     for assumption in max(forecasts, key=lambda one: one.cores).assumptions:
         results().print(f"  - {assumption}", soft_wrap=True)
     results().print()
 
 
-def _json(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast]) -> dict[str, Any]:
+def _json(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast], idle: int) -> dict[str, Any]:
     from spectral_zarr.plan.pace import efficiency
 
     return {
@@ -116,6 +136,7 @@ def _json(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast]) -> dict[st
                 "store_bytes": run.store_bytes,
                 "cache": run.cache,
                 "efficiency": efficiency(runs, run),
+                "fixed": {"seconds": run.fixed.seconds, "cpu_seconds": run.fixed.cpu_seconds},
                 "phases": {
                     cost.phase: {"seconds": cost.seconds, "cpu_seconds": cost.cpu_seconds} for cost in run.phases
                 },
@@ -129,8 +150,13 @@ def _json(runs: tuple[IngestRun, ...], forecasts: list[PaceForecast]) -> dict[st
                 "seconds": one.seconds,
                 "cpu_seconds": one.cpu_seconds,
                 "store_bytes": one.store_bytes,
+                "alone_seconds": one.alone_seconds,
+                "tasks": one.n_tasks,
+                "limit": one.limit,
+                "bytes_per_second": one.bytes_per_second,
                 "assumptions": list(one.assumptions),
             }
             for one in forecasts
         ],
+        "half_idle_cores": idle,
     }

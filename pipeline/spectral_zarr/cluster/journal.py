@@ -153,7 +153,8 @@ class LoggedObserver:
         self._inner.end()
 
     def note(self, text: str) -> None:
-        """Pass it on."""
+        """Write it down and pass it on."""
+        self._journal.write("note", text=text)
         self._inner.note(text)
 
     def _write(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -13,25 +13,29 @@ from types import MappingProxyType
 from typing import Any, Generic
 
 from spectral_zarr.cluster.build import IngestRequest, Outcome, ingest
-from spectral_zarr.cluster.executor import Closing, Executor, Receipt, SerialExecutor, Task
+from spectral_zarr.cluster.executor import Closing, Executor, Receipt, SerialExecutor, Task, TaskKind
 from spectral_zarr.cluster.observer import Observer, SilentObserver
 from spectral_zarr.cluster.open import open_executor
 from spectral_zarr.cluster.scratch import scratch
 from spectral_zarr.config import Config, Tolerance
+from spectral_zarr.contract.chunks import spectral_chunks
+from spectral_zarr.contract.rules.layout import MOST_SPECTRA
 from spectral_zarr.errors import UsageError
-from spectral_zarr.model import SourceFile
-from spectral_zarr.model.pace import PHASES, IngestRun, PhaseCost
+from spectral_zarr.model import SourceFile, StageReceipt
+from spectral_zarr.model.pace import PARALLEL, PHASES, IngestRun, PhaseCost
 from spectral_zarr.readers import readers
 from spectral_zarr.store.fsops import translated
 from spectral_zarr.store.page_cache import drop_files
-from spectral_zarr.tasks.sources import scan_sources
+from spectral_zarr.tasks.sources import files_of_batch, scan_sources
 
 DISK_FACTOR = 4
 """Bytes on disk per byte of the sources at one time: staged pixels and columns, the store, and the same again to spare
 for compressed sources."""
 
 SLACK_BYTES = 64 << 20
-WARM_UP_FILES = 8
+FEWEST_FILES = 8
+"""Files of an ingest that shows what the driver does for the fewest of them."""
+
 LIBRARIES = ("stage", "fill", "scan", "scan_columns", "finalise")
 
 FOLLOWING = MappingProxyType({"stage": "plan", "fill": "finalise"})
@@ -81,10 +85,13 @@ def measure_pace(request: PaceRequest, observer: Observer | None = None) -> tupl
     with scratch(Path(request.directory), needed) as directory:
         observer.begin("ingest", 1 + len(request.workers), "runs")
         # Libraries are imported by a run that does not count.
-        _ingest(request, directory / "first.zarr", WARM_UP_FILES, SerialExecutor(), SilentObserver())
+        _ingest(request, directory / "first.zarr", FEWEST_FILES, SerialExecutor(), SilentObserver())
+        few = files[:FEWEST_FILES]
+        fixed = _alone(_measured(replace(request, limit=len(few)), directory / "few", few, 1))
         observer.advance(1)
         for number, workers in enumerate(request.workers):
-            runs.append(_measured(request, directory / str(number), files, workers))
+            run = _measured(request, directory / str(number), files, workers)
+            runs.append(replace(run, fixed=fixed) if len(files) > len(few) else run)
             observer.advance(1)
         observer.end()
     return tuple(runs)
@@ -116,7 +123,15 @@ def _measured(request: PaceRequest, directory: Path, files: Sequence[SourceFile]
         store_bytes=outcome.store_bytes,
         phases=tuple(PhaseCost(phase, clock.wall[phase], clock.cpu[phase]) for phase in PHASES),
         cache=cache,
+        batch_files=files_of_batch(outcome.source_bytes / len(files), request.config.build),
+        block_rows=request.config.store.chunk_rows or spectral_chunks(MOST_SPECTRA, outcome.plan.n_pix).rows,
+        staged_bytes=clock.staged_bytes,
     )
+
+
+def _alone(run: IngestRun) -> PhaseCost:
+    costs = [cost for cost in run.phases if cost.phase not in (*PARALLEL, "workers")]
+    return PhaseCost("fixed", sum(cost.seconds for cost in costs), sum(cost.cpu_seconds for cost in costs))
 
 
 def _cpu_of_all() -> float:
@@ -136,6 +151,7 @@ class PhaseClock:
     def __init__(self, *, in_process: bool) -> None:
         self.wall = dict.fromkeys(PHASES, 0.0)
         self.cpu = dict.fromkeys(PHASES, 0.0)
+        self.staged_bytes = 0
         self._in_process = in_process
         self._phase = "workers"
         self._since = time.perf_counter(), time.process_time()
@@ -215,8 +231,13 @@ class ClockedExecutor(Closing):
     def map(self, function: Callable[[Task], Receipt], tasks: Iterable[Task]) -> Iterator[Receipt]:
         """Apply `function` to every task."""
         run: Any = partial(clocked, function)
+        if isinstance(function, TaskKind):
+            # What becomes of lost workers stays with the driver and is not sent to them.
+            run = replace(function, run=partial(clocked, function.run), alone=partial(clocked, function.alone))
         for answer in self._inner.map(run, tasks):
             self._clock.add(answer.cpu_seconds)
+            if isinstance(answer.receipt, StageReceipt):
+                self._clock.staged_bytes += answer.receipt.pixels.size + answer.receipt.columns.size
             yield answer.receipt
 
     def close(self) -> None:

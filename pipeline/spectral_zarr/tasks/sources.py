@@ -119,6 +119,9 @@ def _listed(path: str, prefix: str, wanted: _Wanted, see: See) -> Iterator[Sourc
             see(prefix + name, status)
             files.append(SourceFile(os.path.join(path, raw), prefix + name, status.st_size))  # noqa: PTH118
     files.sort(key=lambda file: file.name.encode())
+    if not below:
+        yield from _joined(files)
+        return
     directories = {f"{prefix}{_escaped(name)}/": name for name in below}
     places: Iterator[tuple[bytes, SourceFile | str]] = merge(
         ((file.name.encode(), file) for file in _joined(files)),
@@ -135,7 +138,7 @@ def _listed(path: str, prefix: str, wanted: _Wanted, see: See) -> Iterator[Sourc
 
 
 def _escaped(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _entries(path: str, wanted: _Wanted) -> tuple[dict[str, os.stat_result], dict[str, _Wanted]]:
@@ -191,6 +194,11 @@ def _expand(sources: Iterable[str]) -> Iterator[Path]:
             yield from (Path(match).absolute() for match in matches)
         else:
             raise NoSources("there is no such file or directory", path=source)
+
+
+def files_of_batch(nbytes: float, options: BuildOptions) -> float:
+    """Files of `nbytes` each in a batch, when there are very many."""
+    return max(1.0, min((options.batch_bytes or MOST_BATCH_BYTES) / max(nbytes, 1.0), options.batch_files))
 
 
 def make_batches(files: SourceFiles, options: BuildOptions) -> tuple[Batch, ...]:
