@@ -104,7 +104,7 @@ def test_every_block_runs_in_order(workplace: Path) -> None:
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             assert "Warning" not in done.stderr
             ran.append(done.stdout)
-    assert len(ran) == 11
+    assert len(ran) == 12
     assert "lamp spectra of our laboratory" in ran[-1]
     for store in ("my-stars", "parts", "labelled", "mike", "lamps"):
         assert (workplace / f"{store}.zarr" / "index.parquet").exists()
@@ -158,16 +158,22 @@ def test_the_ci_runs_the_test_line_of_the_readme() -> None:
     assert sum("-m pytest" in line for line in README.splitlines()) == 1
 
 
-@pytest.mark.parametrize("script", [".ci/run", "slurm/ingest.sbatch", "slurm/array.sbatch", "slurm/array.sh"])
+@pytest.mark.parametrize(
+    "script", [".ci/run", "slurm/array.sh", *(f"slurm/{n}.sbatch" for n in ("ingest", "driver", "array"))]
+)
 def test_scripts_parse_and_can_be_executed(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)
     subprocess.run(["bash", "-n", ROOT / script], check=True)
 
 
-def test_the_job_script_ingests_and_resumes(workplace: Path) -> None:
-    environment = os.environ | {"SPECTRAL_ZARR": str(workplace / "bin" / "spectral-zarr"), "SLURM_CPUS_PER_TASK": "1"}
-    arguments = [ROOT / "slurm" / "ingest.sbatch", "my-spectra", "job.zarr"]
-    done = subprocess.run(arguments, cwd=workplace, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (workplace / "job.zarr" / "index.parquet").exists()
-    assert subprocess.run(arguments[:1], capture_output=True).returncode == 2
+@pytest.mark.parametrize("script", ["ingest", "driver"])
+def test_a_job_script_says_how_it_is_used_and_where(script: str, workplace: Path) -> None:
+    environment = os.environ | {"SPECTRAL_ZARR": str(workplace / "bin" / "spectral-zarr")}
+    command = [ROOT / "slurm" / f"{script}.sbatch"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.startswith("usage: sbatch")) == (2, True)
+    if script == "ingest":
+        outside = subprocess.run(
+            [*command, "my-spectra", "job.zarr"], cwd=workplace, env=environment, capture_output=True, text=True
+        )
+        assert (outside.returncode, "inside of a job" in outside.stderr) == (2, True)

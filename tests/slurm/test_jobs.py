@@ -138,25 +138,36 @@ def test_a_node_that_goes_down_costs_its_worker_and_nothing_else(
 
 
 @pytest.mark.sweep
-def test_the_limit_of_a_driver_and_of_its_workers_ends_in_the_same_store(
-    halted: tuple[Slurm, Gate, Path], scene: Scene
-) -> None:
+def test_the_real_limit_of_a_driver_ends_in_the_same_store(halted: tuple[Slurm, Gate, Path], scene: Scene) -> None:
     slurm, gate, target = halted
-    site = (scene.root / "site.toml").read_text().replace('walltime = "10"', 'walltime = "1"\nlead_seconds = 20')
-    (target.parent / "site.toml").write_text(site)
     options = ["--time=2", "--signal=B:TERM@60", "--output=job.log"]
-    words = [*options, str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options[:2]]
-    job = slurm.submit(*words, "--profile", str(target.parent / "site.toml"), "--drain", "5", cwd=target.parent)
+    words = [*options, str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options, "--drain", "5"]
+    job = slurm.submit(*words, cwd=target.parent)
     wait_for_proofs(target)
     proven = proofs(target)
     wait_until(lambda: "requeued; the next run continues" in log(target), 180, "the limit")
+    gate.open()
     slurm.run_again(job)
-    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="the workers of the second run")
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
+    assert store_digest(target) == scene.digest
+    used = used_proofs(target)
+    assert {batch: used[batch] for batch in proven} == proven
+
+
+@pytest.mark.sweep
+def test_workers_are_replaced_at_their_real_limit(halted: tuple[Slurm, Gate, Path], scene: Scene) -> None:
+    slurm, gate, target = halted
+    site = (scene.root / "site.toml").read_text().replace('walltime = "10"', 'walltime = "1"\nlead_seconds = 20')
+    (target.parent / "site.toml").write_text(site)
+    words = ["--output=job.log", str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options[:2]]
+    job = slurm.submit(*words, "--profile", str(target.parent / "site.toml"), cwd=target.parent)
+    wait_for_proofs(target)
+    proven = proofs(target)
+    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="the workers")
     first = set(worker_jobs(slurm, job))
-    # Their minute passes while they wait at the gate.
     wait_until(lambda: len(set(worker_jobs(slurm, job)) - first) == 2, 150, "the workers after those")
     gate.open()
-    assert slurm.wait(job, 180)["ExitCode"] == "0:0", log(target)
+    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
     used = used_proofs(target)
     assert {batch: used[batch] for batch in proven} == proven

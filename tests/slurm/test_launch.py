@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -92,6 +94,10 @@ def test_only_who_has_the_key_is_let_in_and_nothing_listens_beyond_the_interface
         assert len(keys) == 3
         assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
         assert launch.directory.stat().st_mode & 0o777 == 0o700
+        port = executor._fleet.cluster.scheduler.http_server.port
+        for page in ("status", "info/main/workers.html", "health", "metrics"):
+            with pytest.raises(HTTPError, match="404"):
+                urlopen(f"http://127.0.0.1:{port}/{page}", timeout=30)
         # Secrets are on no command line, only the paths of their files.
         words = " ".join(psutil.Process(nanny).cmdline())
         assert "key.pem" in words
@@ -101,8 +107,15 @@ def test_only_who_has_the_key_is_let_in_and_nothing_listens_beyond_the_interface
     assert queued_jobs(name) == {}
 
 
-def test_insecure_says_what_it_means(slurm: Slurm, tmp_path: Path) -> None:
-    with launched(tmp_path, insecure=True) as (executor, launch, notes):
+def test_insecure_says_what_it_means_and_the_dashboard_how_to_get_there(slurm: Slurm, tmp_path: Path) -> None:
+    with launched(tmp_path, insecure=True, dashboard=True) as (executor, launch, notes):
+        assert listening(os.getpid()) == {"127.0.0.1"}
+        assert executor.dashboard is not None
+        address, tunnel = executor.dashboard
+        port = executor._fleet.cluster.scheduler.http_server.port
+        assert address == f"http://127.0.0.1:{port}/status"
+        assert tunnel.startswith(f"ssh -L {port}:127.0.0.1:{port} ")
+        assert {f"dashboard {address}", f"from your own machine: {tunnel}"} <= set(notes)
         assert list(executor.map(square, [3])) == [9]
         address = executor._client.scheduler.address
         assert address.startswith("tcp://127.0.0.1:")

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
+from spectral_zarr.cluster.deferred import DeferredExecutor
 from spectral_zarr.cluster.executor import Executor
 from spectral_zarr.cluster.journal import Journal, LoggedObserver
 from spectral_zarr.cluster.kinds import Patience
@@ -148,6 +149,8 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     journal = Journal.of_attempt(paths, claim.attempt)
     journal.begin(attempt=claim.attempt, request=digest(claim.request))
     watching = LoggedObserver(observer or SilentObserver(), journal)
+    if isinstance(executor, DeferredExecutor):
+        executor.on_dashboard = lambda address, tunnel: journal.write("dashboard", dashboard=address, tunnel=tunnel)
     build = Build(paths, request.config, executor, watching, journal, patience=request.patience)
     if claim.state == "published":
         # The interrupted build had ended with its rename.

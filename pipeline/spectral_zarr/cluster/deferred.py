@@ -34,6 +34,11 @@ class DeferredExecutor(Closing):
     launch : Launch, optional
         What ``slurm`` and ``srun`` are told. Their workers are asked for at the first task, when it is certain that
         no other driver builds the same store.
+
+    Attributes
+    ----------
+    on_dashboard : callable
+        Is told where the dashboard is, and the line that leads there from elsewhere.
     """
 
     def __init__(self, cluster: str, workers: int, note: Callable[[str], None], launch: Launch | None = None) -> None:
@@ -41,6 +46,7 @@ class DeferredExecutor(Closing):
         self._wanted = workers
         self._note = note
         self._launch = launch
+        self.on_dashboard: Callable[[str, str], None] = lambda address, tunnel: None
         self._opened: Executor | None = None
         if cluster in LAUNCHED:
             if launch is None:
@@ -70,9 +76,13 @@ class DeferredExecutor(Closing):
         self._note(f"connecting to {cluster}" if "://" in cluster else "starting workers")
         try:
             with _uninterrupted():
-                return open_executor(cluster, self._wanted, self._launch, self._note)
+                opened = open_executor(cluster, self._wanted, self._launch, self._note)
         except OSError as error:
             raise ClusterLost(f"no scheduler answers: {error}; check that it runs", path=cluster) from error
+        link = getattr(opened, "dashboard", None)
+        if link is not None:
+            self.on_dashboard(*link)
+        return opened
 
     def close(self) -> None:
         """Close what was opened."""

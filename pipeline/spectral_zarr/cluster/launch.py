@@ -60,6 +60,9 @@ class Launch:
         """Name of the worker jobs of this store, and of no other."""
         path = Path(self.target)
         digest = hashlib.sha256(os.fsencode(path.parent.resolve() / path.name)).hexdigest()[:8]
+        if self.profile.scheduler == "pbs":
+            # Longer names are refused.
+            return f"sz-{digest}"
         stem = "".join(letter if letter.isalnum() else "-" for letter in path.stem)[:24]
         return f"sz-{stem}-{digest}"
 

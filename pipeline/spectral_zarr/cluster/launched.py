@@ -51,7 +51,14 @@ class LaunchedExecutor(DaskExecutor):
         What a worker must see.
     note : callable
         Is told what people should know.
+
+    Attributes
+    ----------
+    dashboard : tuple of str or None
+        Where the dashboard is, and the line that leads there from elsewhere.
     """
+
+    dashboard: tuple[str, str] | None = None
 
     def __init__(
         self,

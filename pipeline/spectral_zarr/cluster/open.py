@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -101,27 +103,32 @@ def _launched(cluster: str, workers: int, launch: Launch, note: Callable[[str], 
 
     run = RunDirectory(launch.directory, keep=launch.keep)
     token = run.make()
-    security = None if launch.insecure else run.make_keys()
-    fleet: Fleet
-    if cluster == "srun":
-        from spectral_zarr.cluster.step import StepFleet, within_allocation
+    try:
+        security = None if launch.insecure else run.make_keys()
+        fleet: Fleet
+        if cluster == "srun":
+            from spectral_zarr.cluster.step import StepFleet, within_allocation
 
-        launch, workers = within_allocation(launch, workers)
-        fleet = StepFleet(launch, run, security, note)
-    else:
-        from spectral_zarr.cluster.jobs import job_cluster
-        from spectral_zarr.cluster.supervision import JobFleet
+            launch, workers = within_allocation(launch, workers)
+            fleet = StepFleet(launch, run, security, note)
+        else:
+            from spectral_zarr.cluster.jobs import job_cluster
+            from spectral_zarr.cluster.supervision import JobFleet
 
-        workers = workers or launch.profile.workers
-        jobs, orders = job_cluster(launch, run, security)
-        fleet = JobFleet(jobs, orders, slurm if launch.profile.scheduler == "slurm" else pbs, note)
-    executor = LaunchedExecutor(fleet, workers=workers, launch=launch, run=run, token=token, note=note)
+            workers = workers or launch.profile.workers
+            jobs, orders = job_cluster(launch, run, security)
+            fleet = JobFleet(jobs, orders, slurm if launch.profile.scheduler == "slurm" else pbs, note)
+        executor = LaunchedExecutor(fleet, workers=workers, launch=launch, run=run, token=token, note=note)
+    except BaseException:
+        run.close()
+        raise
     try:
         if launch.insecure:
             note("insecure: whoever reaches the scheduler can run programs as you, and read what is sent")
         if launch.dashboard:
-            for line in dashboard_lines(fleet.cluster.scheduler.http_server.port):
-                note(line)
+            executor.dashboard = dashboard_link(fleet.cluster.scheduler.http_server.port)
+            note(f"dashboard {executor.dashboard[0]}")
+            note(f"from your own machine: {executor.dashboard[1]}")
         fleet.start(workers)
     except BaseException:
         executor.close()
@@ -129,10 +136,7 @@ def _launched(cluster: str, workers: int, launch: Launch, note: Callable[[str], 
     return executor
 
 
-def dashboard_lines(port: int) -> tuple[str, str]:
-    """Where the dashboard is, and how to get there from elsewhere."""
-    import getpass
-    import socket
-
+def dashboard_link(port: int) -> tuple[str, str]:
+    """Where the dashboard is, and the line that leads there from elsewhere."""
     tunnel = f"ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.getfqdn()}"
-    return f"dashboard http://127.0.0.1:{port}/status", f"from your own machine: {tunnel}"
+    return f"http://127.0.0.1:{port}/status", tunnel

@@ -11,7 +11,7 @@ from spectral_zarr.cluster.slurm import ANSWER_SECONDS, QueuedJob
 
 def queued_jobs(name: str) -> dict[str, QueuedJob] | None:
     """Jobs of this user with a name that have not ended, by their number; None when there is no answer."""
-    command = ("qselect", "-u", getpass.getuser(), "-N", name[:15])
+    command = ("qselect", "-u", getpass.getuser(), "-N", name)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired):

@@ -51,7 +51,7 @@ if (( code > 128 )) && [[ -n $warned ]]; then
 fi
 
 # A job that somebody has cancelled is not running any more, and stays cancelled.
-state=$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null)
+state=$(squeue --noheader --jobs="${{SLURM_JOB_ID:-0}}" --format=%T 2>/dev/null)
 if (( code == 75 )) && [[ -n $warned && $state == RUNNING ]]; then
     if (( ${{SLURM_RESTART_COUNT:-0}} >= most_restarts )); then
         echo "requeued $most_restarts times already; submit the same line again to continue"

@@ -76,8 +76,8 @@ def queued_jobs(name: str) -> dict[str, QueuedJob] | None:
     done = _ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--name={name}", "--format=%i|%t|%r")
     if done is None or done.returncode != 0:
         return None
-    jobs = [QueuedJob(*line.split("|", 2)) for line in done.stdout.split("\n") if line.count("|") >= 2]
-    return {job.id.strip(): job for job in jobs}
+    jobs = [QueuedJob(*line.strip().split("|", 2)) for line in done.stdout.split("\n") if line.count("|") >= 2]
+    return {job.id: job for job in jobs}
 
 
 def cancel(ids: Iterable[str]) -> None:

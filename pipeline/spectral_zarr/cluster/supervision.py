@@ -97,27 +97,29 @@ class JobFleet:
         if self._thread.is_alive():
             self._thread.join()
         self._orders.closing = True
-        ids = [job.job_id for job in self.cluster.workers.values() if job.job_id]
         self.cluster.close()
-        self._batch.cancel(ids)
-        deadline = time.monotonic() + GONE_SECONDS
-        while ids and time.monotonic() < deadline:
-            queued = self._batch.queued_jobs(self._orders.launch.job_name)
-            if queued is not None and not set(ids) & set(queued):
-                break
-            time.sleep(0.2)
-        else:
-            if ids:
-                self._note(f"worker jobs {', '.join(ids[:5])} have not ended yet")
+        if not self._all_gone():
+            self._note("some worker jobs have not ended yet; they cannot reach the driver any more")
         self._orders.run.close()
+
+    def _all_gone(self) -> bool:
+        deadline = time.monotonic() + GONE_SECONDS
+        while time.monotonic() < deadline:
+            # By their name, because a job that was being submitted when the end came has no number here.
+            queued = self._batch.queued_jobs(self._orders.launch.job_name)
+            if queued is not None and not queued:
+                return True
+            self._batch.cancel([job.id for job in (queued or {}).values() if job.state != ENDING])
+            time.sleep(0.2)
+        return False
 
     def _watch(self) -> None:
         often = float(self._orders.launch.profile.check_seconds)
-        pause = often
-        # The first look comes soon, because a refusal is there at once.
-        while not self._stopped.wait(min(pause, 0.5) if not self._queued else pause):
+        # All are submitted, so that a refusal is found at once.
+        pause = 0.0
+        while not self._stopped.wait(pause):
             try:
-                pause = often if self._look() else min(2 * pause, MOST_PAUSE_SECONDS)
+                pause = often if self._look() else min(max(often, 2 * pause), MOST_PAUSE_SECONDS)
             except SpectralZarrError as error:
                 self._failure = error
                 return
