@@ -72,7 +72,7 @@ class TestAFailedSync:
         recorder = Recorder(directory, fail_sync=number)
         with replaced(recorder.calls()):
             error = attempt(scene.request(directory / "x.zarr"))
-            assert error is None or error.code == "environment"
+            assert error is None or error.code in ("environment", "transient")
             if error is not None:
                 run(scene.request(directory / "x.zarr", resume=True))
         assert visible(directory / "x.zarr") == scene.new

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
+from spectral_zarr.cluster.provenance import package_commit
 from spectral_zarr.errors import DiskFull, EnvironmentFault
 from spectral_zarr.store.calls import FileCalls, replaced
 from spectral_zarr.testing import store_digest, write_samples
@@ -165,4 +166,24 @@ def test_too_many_open_files_end_with_a_code_and_reject_nothing(scene: Scene, tm
     if done.returncode == 0:
         assert visible(target) == scene.new
     assert not (tmp_path / "x.zarr").exists() or visible(target) == scene.new
+    scene.finish(target, replacing=False)
+
+
+def test_a_git_that_is_killed_is_an_error_and_no_unknown_commit(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "stores" / "x.zarr"
+    target.parent.mkdir()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text("#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    package_commit.cache_clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+            error = attempt(scene.request(target))
+    finally:
+        package_commit.cache_clear()
+    assert isinstance(error, EnvironmentFault)
+    assert "commit" in str(error)
     scene.finish(target, replacing=False)

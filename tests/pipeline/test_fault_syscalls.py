@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
@@ -31,7 +32,17 @@ def traced(scene: Scene, target: Path, *options: str) -> subprocess.CompletedPro
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     program = [sys.executable, "-c", PROGRAM, str(scene.new_files), str(target)]
-    done = subprocess.run(["strace", "-f", "-q", *options, *program], capture_output=True, text=True, timeout=300)
+    command = ["strace", "-f", "-q", *options, *program]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=900)
+        except BaseException:
+            # What strace watches would live on without it.
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    done = subprocess.CompletedProcess(command, process.returncode, output, errors)
     if done.returncode and "ptrace" in done.stderr.lower():
         pytest.skip(f"tracing is not permitted here: {done.stderr.splitlines()[0]}")
     return done

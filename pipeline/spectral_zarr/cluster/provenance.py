@@ -62,10 +62,11 @@ def package_commit() -> str:
         # A virtual environment inside somebody's repository is not part of that repository.
         git("ls-files", "--error-unmatch", "errors.py")
         return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--", ".") else "")
-    except (FileNotFoundError, PermissionError, subprocess.CalledProcessError):
-        # There is no git, or this is no checkout.
-        return "unknown"
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, subprocess.SubprocessError) as error:
+        no_git = isinstance(error, FileNotFoundError | PermissionError)
+        no_checkout = isinstance(error, subprocess.CalledProcessError) and error.returncode > 0
+        if no_git or no_checkout:
+            return "unknown"
         # What another start would find must not be recorded as unknown.
         message = f"git does not tell the commit of the package ({error}); mend it and run the same command"
         raise EnvironmentFault(message, path=str(package)) from error

@@ -36,7 +36,9 @@ class Disturbed(Closing):
     def map(self, function: Callable[[Task], Receipt], tasks: Iterable[Task]) -> Iterator[Receipt]:
         """Apply `function` to every task, disturbed unless it runs alone."""
         if isinstance(function, TaskKind):
-            return self._executor.map(replace(function, run=_Within(self._disturbance, function.run)), tasks)
+            # What belongs to the driver stays there.
+            kind = replace(function, run=_Within(self._disturbance, function.run))
+            return self._executor.map(kind, tasks)
         return self._executor.map(_Within(self._disturbance, function), tasks)
 
     def close(self) -> None:
