@@ -104,9 +104,9 @@ def test_every_block_runs_in_order(workplace: Path) -> None:
             assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
             assert "Warning" not in done.stderr
             ran.append(done.stdout)
-    assert len(ran) == 10
+    assert len(ran) == 11
     assert "lamp spectra of our laboratory" in ran[-1]
-    for store in ("my-stars", "labelled", "mike", "lamps"):
+    for store in ("my-stars", "parts", "labelled", "mike", "lamps"):
         assert (workplace / f"{store}.zarr" / "index.parquet").exists()
     tests = [block.file for block in BLOCKS if block.file.startswith("test_")]
     assert tests
@@ -158,7 +158,7 @@ def test_the_ci_runs_the_test_line_of_the_readme() -> None:
     assert sum("-m pytest" in line for line in README.splitlines()) == 1
 
 
-@pytest.mark.parametrize("script", [".ci/run", "slurm/ingest.sbatch"])
+@pytest.mark.parametrize("script", [".ci/run", "slurm/ingest.sbatch", "slurm/array.sbatch", "slurm/array.sh"])
 def test_scripts_parse_and_can_be_executed(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)
     subprocess.run(["bash", "-n", ROOT / script], check=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from spectral_zarr import IngestRequest, SerialExecutor, Tolerance, ingest, load_config
-from spectral_zarr.cluster import fill_part, finalise_parts, plan_parts, stage_part
+from spectral_zarr.cluster import fill_part, finalise_parts, plan_parts, read_status, stage_part
 from spectral_zarr.cluster.provenance import package_version
 from spectral_zarr.errors import (
     BadTarget,
@@ -28,6 +28,7 @@ from spectral_zarr.model import Part
 from spectral_zarr.store.calls import hooked
 from spectral_zarr.store.claim import abort_build, current_claim, own_claim, record
 from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.records import write_record
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import store_digest, write_samples
 from spectral_zarr.testing.faults import Step
@@ -395,6 +396,9 @@ class TestProcesses:
         tell(part, phase, "1/1")
         try:
             wait_until_stopped(part.pid)
+            seen = read_status(parts.target)
+            assert (seen.state, seen.phase) == ("running", phase)
+            assert seen.owner.endswith(f"({phase} 1 of 1)")
             who = rf"process {part.pid} on .* \({phase} 1 of 1\) is building this store"
             with pytest.raises(StagingBusy, match=who):
                 parts.plan()
@@ -410,11 +414,26 @@ class TestProcesses:
             part.send_signal(signal.SIGCONT)
             said, _ = part.communicate(timeout=120)
         assert said == "ready\ndone\n"
+        assert read_status(parts.target).state == "stopped"
         if phase == "stage":
             parts.plan()
             parts.fill(1, 1)
         parts.finalise()
         parts.assert_published()
+
+    def test_a_part_on_another_node_is_left_alone_until_its_file_is_removed(self, parts: Parts) -> None:
+        parts.stage(1, 1)
+        claim = current_claim(parts.paths)
+        assert claim is not None
+        file = parts.paths.parts / "stage-1-of-1.elsewhere-7.json"
+        write_record(file, replace(claim, host="elsewhere", pid=7))
+        parts.stage(1, 1)
+        with pytest.raises(
+            StagingBusy, match=rf"7 on elsewhere \(stage 1 of 1; when it has certainly ended, remove {file}"
+        ):
+            parts.plan()
+        file.unlink()
+        parts.plan()
 
     def test_a_part_that_wakes_in_another_build_of_this_name_writes_nothing(self, parts: Parts) -> None:
         part = parts.start(Step.STAGED, 2, signal.SIGSTOP)

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from spectral_zarr.cli import bench, builds, demo, failures, ingest, inspect, phases, readers, status, validate
+from spectral_zarr.cli import (
+    bench,
+    builds,
+    demo,
+    failures,
+    ingest,
+    inspect,
+    phases,
+    readers,
+    slurm_script,
+    status,
+    validate,
+)
 from spectral_zarr.cli.terminal import forgiving_streams
 
 TYPER_INTERRUPTED = 130
@@ -30,6 +42,7 @@ app.command("stage")(phases.stage)
 app.command("plan")(phases.plan)
 app.command("fill")(phases.fill)
 app.command("finalise")(phases.finalise)
+app.command("slurm-script")(slurm_script.slurm_script)
 app.command("validate")(validate.validate)
 app.command("status")(status.status)
 app.command("abort")(builds.abort)

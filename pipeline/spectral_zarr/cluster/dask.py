@@ -36,6 +36,9 @@ WINDOW_PER_WORKER = 2
 POLL_SECONDS = 2.0
 """Time between two looks at the cluster: whether there is still a scheduler, and workers."""
 
+MOST_PLAIN_RETRIES = 1
+"""Times that a task which cannot run alone is given to other workers."""
+
 PATIENCE_SECONDS = 300.0
 """Time without any worker after which the cluster counts as lost."""
 
@@ -239,9 +242,9 @@ class DaskExecutor(Closing):
             return following
         else:
             raise error
-        if attempt.retries >= MOST_RETRIES:
+        if attempt.retries >= (MOST_RETRIES if kind is not None else MOST_PLAIN_RETRIES):
             message = f"a task lost its workers again and again, at last: {reason}; see the logs of the workers"
-            raise ClusterLost(f"{message}, then use --resume") from error
+            raise ClusterLost(f"{message}{', then use --resume' if kind is not None else ''}") from error
         if kind is not None:
             following = replace(following, run=kind.alone, alone=True)
             kind.told(Retry(attempt.task, following.retries, reason, alone=True))

@@ -17,7 +17,7 @@ from spectral_zarr.cluster.slurm import job_lives
 from spectral_zarr.errors import ContractViolation, UsageError
 from spectral_zarr.model import TaskRun
 from spectral_zarr.store.calls import Step
-from spectral_zarr.store.claim import Claim, ask_about_jobs, current_claim
+from spectral_zarr.store.claim import Claim, ask_about_jobs, at_work, current_claim
 from spectral_zarr.store.paths import BuildPaths
 
 MOST_SLOWEST = 5
@@ -168,12 +168,15 @@ class StatusReader:
             if paths.target.exists():
                 return BuildStatus(str(paths.target), "published")
             raise UsageError("nothing is being built there and nothing was", path=str(paths.target))
-        return summarise(str(paths.target), _state(paths, claim), claim.owner, self._log.read())
+        owner = at_work(paths, claim) if claim.shared else claim.owner
+        return summarise(str(paths.target), _state(paths, claim), owner or claim.owner, self._log.read())
 
 
 def _state(paths: BuildPaths, claim: Claim) -> State:
     if claim.state == "published" or (paths.target.exists() and not paths.tmp.exists()):
         return "published"
+    if claim.shared:
+        return "running" if at_work(paths, claim) else "stopped"
     if not claim.active:
         return "stopped"
     known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))

@@ -32,7 +32,7 @@ def date_from_mjd(mjd: float) -> str:
     if not math.isfinite(dated(mjd)):
         return ""
     moment = _MJD_EPOCH + timedelta(milliseconds=round(mjd * 86_400_000))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def mjd_from_date(date: str) -> float:

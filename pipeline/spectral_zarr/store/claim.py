@@ -101,7 +101,10 @@ def at_work(paths: BuildPaths, claim: Claim) -> str:
                 raise
             continue
         if owner_lives(part):
-            return f"{part.owner} ({path.stem.partition('.')[0].replace('-', ' ')})"
+            words = path.stem.partition(".")[0].replace("-", " ")
+            if part.host != socket.gethostname():
+                words += f"; when it has certainly ended, remove {path}"
+            return f"{part.owner} ({words})"
     return ""
 
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from spectral_zarr.contract.schema import CNAME, GROUPS, SHUFFLE
 from spectral_zarr.model import ChunkReceipt
 from spectral_zarr.store.chunks import BLOCK_BYTES, receipt_of
@@ -78,7 +80,8 @@ def create_store(
         documents[".zmetadata"] = {"metadata": dict(sorted(documents.items())), "zarr_consolidated_format": 1}
     receipts = []
     for key, document in documents.items():
-        payload = json.dumps(document, indent=2, ensure_ascii=False).encode()
+        # The standard library indents in Python, many times slower.
+        payload = msgspec.json.format(json.dumps(document, ensure_ascii=False).encode(), indent=2)
         make_directories((root / key).parent, root)
         write_plain(root / key, payload)
         receipts.append(receipt_of("", key, payload))

@@ -110,28 +110,42 @@ class StagedPixels:
             self._path = path
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._places = _locate(path)
+            # As lists, because looking up single numbers in an array is slow.
+            located = _locate(path)
+            self._places: dict[str, tuple[list[int], list[int]]] = {
+                name: (offsets.tolist(), lengths.tolist()) for name, (offsets, lengths) in located.items()
+            }
         except pa.ArrowInvalid as error:
             os.close(self._descriptor)
             raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
 
     def has(self, column: str, row: int) -> bool:
         """Whether a row has the array."""
-        return bool(self._places[column][0][row] >= 0)
+        return self._places[column][0][row] >= 0
 
     def read_into(self, column: str, row: int, buffer: NDArray[Any], start: int = 0) -> None:
         """Fill a contiguous one-dimensional buffer with pixels of a row, beginning at pixel `start`."""
         offsets, lengths = self._places[column]
         if offsets[row] < 0 or start + buffer.size > lengths[row]:
             raise DamagedBuild("a staged row is shorter than its columns; start anew", path=str(self._path), row=row)
-        view = buffer.view(np.uint8).data
-        position = int(offsets[row]) + start * buffer.itemsize
-        with translated(self._path):
-            while view:
-                count = os.preadv(self._descriptor, [view], position)
-                if count == 0:
-                    raise DamagedBuild("a staged file was cut short; start anew", path=str(self._path), row=row)
+        position = offsets[row] + start * buffer.itemsize
+        # One read is enough for nearly every row, and then nothing more is needed than the call.
+        view, count = buffer.data, self._read(buffer.data, position)
+        if count < buffer.nbytes:
+            view = view.cast("B")
+            while count:
                 view, position = view[count:], position + count
+                if not view:
+                    return
+                count = self._read(view, position)
+            raise DamagedBuild("a staged file was cut short; start anew", path=str(self._path), row=row)
+
+    def _read(self, view: memoryview, position: int) -> int:
+        try:
+            return os.preadv(self._descriptor, [view], position)
+        except OSError:
+            with translated(self._path):
+                raise
 
     def close(self) -> None:
         """Close the file."""

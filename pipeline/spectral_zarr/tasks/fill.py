@@ -112,21 +112,23 @@ def _fill_array(
     width = buffer.shape[1]
     receipts: list[ChunkReceipt] = []
     for left in range(0, plan.n_pix, width):
-        buffer.fill(np.nan)
         window = range(left, min(left + width, plan.n_pix))
-        filled = False
+        copied = [range(0)] * len(buffer)
         for place in placed:
+            row = place.row - rows.start
             if array == schema.WAVELENGTH:
-                filled |= _copy_wavelength(buffer[place.row - rows.start], window, place, staged[place.batch])
+                copied[row] = _copy_wavelength(buffer[row], window, place, staged[place.batch])
             else:
-                filled |= _copy(buffer[place.row - rows.start], window, CUBE_COLUMNS[array], place, staged[place.batch])
+                copied[row] = _copy(buffer[row], window, CUBE_COLUMNS[array], place, staged[place.batch])
+        filled = _fill_rest(buffer, copied)
         for column in range(left // chunk.columns, -(-window.stop // chunk.columns)):
             key = chunk_key(plan.zarr_format, block, column)
             start = column * chunk.columns - left
             reached(Step.BLOCK_BUFFERED)
-            values = np.ascontiguousarray(buffer[:, start : start + chunk.columns])
+            values = buffer[:, start : start + chunk.columns]
             if filled and not _all_nan(values):
-                receipts.append(write_chunk(root, array, key, encode(values, plan.clevel)))
+                payload = encode(np.ascontiguousarray(values), plan.clevel)
+                receipts.append(write_chunk(root, array, key, payload))
             else:
                 receipts.append(elided(array, key))
     return receipts
@@ -137,20 +139,35 @@ def _all_nan(values: NDArray[Any]) -> bool:
     return bool(np.isnan(values[0]).all()) and bool(np.isnan(values).all())
 
 
-def _copy(target: NDArray[Any], window: range, column: str, place: StagedRow, pixels: StagedPixels) -> bool:
-    start, stop = max(window.start, place.offset), min(window.stop, place.offset + place.grid.n_pix)
-    if start >= stop or not pixels.has(column, place.staged):
+def _fill_rest(buffer: NDArray[Any], copied: list[range]) -> bool:
+    """Make all pixels NaN that were not copied; whether any were."""
+    if not any(copied):
         return False
-    pixels.read_into(column, place.staged, target[start - window.start : stop - window.start], start - place.offset)
+    width = buffer.shape[1]
+    for row, there in zip(buffer, copied, strict=True):
+        if there.start:
+            row[: there.start] = np.nan
+        if there.stop < width:
+            row[there.stop :] = np.nan
     return True
 
 
-def _copy_wavelength(target: NDArray[Any], window: range, place: StagedRow, pixels: StagedPixels) -> bool:
+def _copy(target: NDArray[Any], window: range, column: str, place: StagedRow, pixels: StagedPixels) -> range:
+    """Columns of the buffer that were filled."""
+    start, stop = max(window.start, place.offset), min(window.stop, place.offset + place.grid.n_pix)
+    if start >= stop or not pixels.has(column, place.staged):
+        return range(0)
+    filled = range(start - window.start, stop - window.start)
+    pixels.read_into(column, place.staged, target[filled.start : filled.stop], start - place.offset)
+    return filled
+
+
+def _copy_wavelength(target: NDArray[Any], window: range, place: StagedRow, pixels: StagedPixels) -> range:
     start, stop = window.start, min(window.stop, place.grid.n_pix)
     if start >= stop:
-        return False
+        return range(0)
     if place.grid.scale == "explicit":
         pixels.read_into("wavelength", place.grid_row, target[: stop - start], start)
     else:
         target[: stop - start] = place.grid.wavelength(start, stop)
-    return True
+    return range(stop - start)

@@ -6,11 +6,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spectral_zarr.cluster.executor import Closing, Executor, Receipt, Task
+from spectral_zarr.cluster.executor import Closing, Executor, Receipt, Task, TaskKind
 from spectral_zarr.store.calls import Step, hooked
 from spectral_zarr.testing.faults import dies_at
 
@@ -34,7 +34,9 @@ class Disturbed(Closing):
         self.workers = executor.workers
 
     def map(self, function: Callable[[Task], Receipt], tasks: Iterable[Task]) -> Iterator[Receipt]:
-        """Apply `function` to every task, disturbed."""
+        """Apply `function` to every task, disturbed unless it runs alone."""
+        if isinstance(function, TaskKind):
+            return self._executor.map(replace(function, run=_Within(self._disturbance, function.run)), tasks)
         return self._executor.map(_Within(self._disturbance, function), tasks)
 
     def close(self) -> None:
