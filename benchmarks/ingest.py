@@ -30,7 +30,12 @@ USUAL = VARIANTS[:4]
 RATIOS = (*((ours, "floor") for ours in OURS), *((other, ours) for other in OTHERS for ours in OURS))
 # One thread per process, as on the workers of a cluster; threads of a library would only blur the seconds.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLOSC_NTHREADS")
-ENVIRONMENT = {**dict.fromkeys(_THREADS, "1"), "PYTHONWARNINGS": "ignore"}
+ENVIRONMENT = {
+    **dict.fromkeys(_THREADS, "1"),
+    "PYTHONWARNINGS": "ignore",
+    # An installed package keeps its byte code; without, compiling it would be charged to every start.
+    "PYTHONDONTWRITEBYTECODE": "",
+}
 
 
 @dataclass(slots=True)

@@ -76,6 +76,33 @@ def test_local_cluster_is_measured_with_its_workers(tmp_path: Path) -> None:
     assert local["peak_tree_mb"] > 2 * serial["peak_process_mb"], "driver and two workers live at the same time"
 
 
+@pytest.mark.parametrize(("product", "n_pix"), [("sdss-spec", 600), ("harps-adp", 12_000), ("apstar", 600)])
+def test_parsing_gives_the_same_pixels_and_cards_in_every_way(tmp_path: Path, product: str, n_pix: int) -> None:
+    source = generate(tmp_path, product, 3, n_pix)
+    done = run("parse.py", product, source, "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    assert "3 " + product + " files, 1 rounds, same pixels and cards" in done.stdout
+    assert {"ours canonical / floor canonical", "astropy canonical / ours canonical"} <= {
+        line.partition(":")[0] for line in done.stdout.splitlines()
+    }
+
+
+def test_chunks_are_coded_written_and_read_in_every_way(tmp_path: Path) -> None:
+    source = generate(tmp_path, "sdss-spec", 4, 600)
+    store = tmp_path / "small.zarr"
+    done = run("ours.py", source, store)
+    assert done.returncode == 0, done.stderr
+    done = run("chunks.py", store, "--rounds", "1", "--work", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| signal/flux_raw | ") == done.stdout.count("| signal/uncertainty_raw | ") == 7
+    assert "shuffled blocks / in order" in done.stdout
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("source", *leftovers(store))] == []
+
+
+def leftovers(store: Path) -> tuple[str, str]:
+    return store.name, f"{store.name}.build"
+
+
 def test_check_finds_a_changed_chunk(tmp_path: Path) -> None:
     source = generate(tmp_path, "sdss-spec", 4, 600)
     policy, ours, floor = tmp_path / "policy.json", tmp_path / "ours.zarr", tmp_path / "floor"

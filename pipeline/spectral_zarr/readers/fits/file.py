@@ -14,16 +14,11 @@ from spectral_zarr.model import SourceFile
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
 from spectral_zarr.readers.fits.reference import Content
-from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, data_structure
+from spectral_zarr.readers.fits.scan import scan_header
+from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 from spectral_zarr.readers.raw import RawFile, read_raw
 
-_END = b"END" + b" " * 77
-_NEAR = 16 * BLOCK // CARD
-"""Cards among which the END card is looked for at once."""
-_THREE_BYTES = np.uint32(0xFFFFFF)
-_END_WORD = np.uint32(int.from_bytes(b"END", "little"))
-_KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
 MOST_HDUS = 100_000
@@ -233,32 +228,6 @@ def open_fits(path: str, name: str = "", companions: tuple[SourceFile, ...] = ()
     return FitsFile(read_raw(path, name or path), name or path, path, companions)
 
 
-def _near_end(data: bytes, start: int) -> int:
-    """Where the END card of an ordinary header is, -1 when that takes a closer look."""
-    n_cards = min((len(data) - start) // CARD, _NEAR)
-    ends = np.ndarray((n_cards,), "<u4", data, start, (CARD,)) & _THREE_BYTES == _END_WORD
-    # Without any, this is the first card, which is none.
-    end = start + int(ends.argmax()) * CARD if n_cards else start
-    return end if data.startswith(_END, end) else -1
-
-
-def _find_card(data: bytes, text: bytes, start: int, stop: int) -> int:
-    found = data.find(text, start, stop)
-    while found >= 0 and (found - start) % CARD:
-        found = data.find(text, found + 1, stop)
-    return found
-
-
-def _has_damaged_end(data: bytes, start: int, stop: int) -> bool:
-    # Without this, a header whose END is damaged would run on to that of the next HDU and take its pixels.
-    position = start
-    while (position := data.find(b"END", position, stop)) >= 0:
-        if (position - start) % CARD == 0 and not _KEYWORD_LETTER.match(data[position + 3 : position + 4]):
-            return True
-        position += 3
-    return False
-
-
 def _find_hdus(content: Content) -> tuple[Hdu, ...]:
     data, name = content.data, content.name
     if not data:
@@ -275,16 +244,8 @@ def _find_hdus(content: Content) -> tuple[Hdu, ...]:
             break
         if len(hdus) >= MOST_HDUS:
             raise CorruptFits(f"more than {MOST_HDUS} HDUs", path=name)
-        end = _near_end(data, position)
-        if end < 0:
-            end = _find_card(data, _END, position, len(data))
-            if end < 0:
-                raise Truncated("a header has no END card; fetch the file again", path=name, hdu=len(hdus))
-            if _has_damaged_end(data, position, end):
-                raise CorruptFits("an END card is damaged; fetch the file again", path=name, hdu=len(hdus))
-        header = Header(data[position:end])
-        data_start = position + -(-(end + CARD - position) // BLOCK) * BLOCK
-        bitpix, axes, nbytes = data_structure(header, name, len(hdus))
+        header, (bitpix, axes, nbytes) = scan_header(data, position, name, len(hdus))
+        data_start = position + -(-(len(header.raw) + CARD) // BLOCK) * BLOCK
         if data_start + nbytes > len(data):
             message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
             raise Truncated(message, path=name, hdu=len(hdus))

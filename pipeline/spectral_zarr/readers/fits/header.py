@@ -24,7 +24,7 @@ from spectral_zarr.readers.fits.cards import (
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
 _HEAD = 9
-_CARDS = np.dtype([("head", f"S{_HEAD}"), ("rest", f"V{CARD - _HEAD}")])
+_HEADS = np.dtype(f"S{_HEAD}")
 _CONTINUED = re.compile(rb"^CONTINUE  +'((?:[^']|'')*)'")
 
 
@@ -54,6 +54,8 @@ class Header:
     ----------
     raw : bytes
         The cards without the END card and the padding.
+    cards : CardIndex, optional
+        Where the cards are, when that is known.
 
     Notes
     -----
@@ -62,10 +64,10 @@ class Header:
 
     __slots__ = ("_cards", "_texts", "raw")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, cards: CardIndex | None = None) -> None:
         self.raw = raw
         self._texts: dict[str, str] = {}
-        self._cards: CardIndex | None = None
+        self._cards = cards
 
     @property
     def cards(self) -> CardIndex:
@@ -152,9 +154,20 @@ class Header:
         return value
 
 
+def card_heads(raw: bytes) -> bytes:
+    """The first nine bytes of every card: keyword and value indicator."""
+    return np.ndarray((len(raw) // CARD,), _HEADS, raw, 0, (CARD,)).tobytes()
+
+
+def short_index(heads: bytes) -> CardIndex | None:
+    """Index of a header by the heads of its cards, None when there are HIERARCH cards."""
+    short, hierarch = _index_heads(heads)
+    return None if hierarch else short
+
+
 def _index_cards(raw: bytes) -> CardIndex:
     # Files of one survey repeat the same keywords in the same places, so the index of all short ones is kept.
-    heads = np.frombuffer(raw, _CARDS, len(raw) // CARD)["head"].tobytes()
+    heads = card_heads(raw)
     short, hierarch = _index_heads(heads)
     if not hierarch:
         return short

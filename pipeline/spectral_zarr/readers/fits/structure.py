@@ -18,7 +18,6 @@ MOST_AXES = 32
 _CODECS = frozenset({"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"})
 _RICE_BYTES = frozenset({1, 2, 4, 8})
 
-_USUAL_CARDS = 8 * CARD
 _USUAL_AXES = 3
 
 
@@ -39,7 +38,7 @@ def data_structure(header: Header, name: str, hdu: int) -> Structure:
     CorruptFits
         When a mandatory card is missing, not an integer or out of range.
     """
-    usual = _usual_structure(header.raw[:_USUAL_CARDS], extension=hdu > 0)
+    usual = usual_structure(header.raw, extension=hdu > 0)
     if usual is not None:
         return usual
 
@@ -75,9 +74,14 @@ _GROUPS = rb"(?:" + _integer_card(b"PCOUNT") + _integer_card(b"GCOUNT") + rb")?"
 _USUAL = re.compile(rb".{80}" + _integer_card(b"BITPIX") + _integer_card(b"NAXIS") + _AXES + _GROUPS, re.DOTALL)
 
 
-def _usual_structure(head: bytes, *, extension: bool) -> Structure | None:
-    # Everything unusual takes the careful way.
-    match = _USUAL.match(head)
+def usual_structure(raw: bytes, *, extension: bool) -> Structure | None:
+    """Structure by the mandatory cards in their fixed form and places, None for a header that is to be read with care.
+
+    Notes
+    -----
+    It follows from the mandatory cards alone: up to the last axis, and PCOUNT and GCOUNT of an extension with data.
+    """
+    match = _USUAL.match(raw)
     if match is None:
         return None
     try:
