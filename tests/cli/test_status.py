@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import os
 import socket
 import subprocess
@@ -64,7 +65,7 @@ def test_a_published_store(run: Run, published: Path) -> None:
 
 
 def test_a_published_store_without_records(run: Run, published: Path, tmp_path: Path) -> None:
-    published.rename(tmp_path / "moved.zarr")
+    shutil.copytree(published, tmp_path / "moved.zarr")
     assert run("status", "moved.zarr", "--json").json["state"] == "published"
 
 
