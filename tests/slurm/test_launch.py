@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import dask
 import psutil
 import pytest
 
@@ -137,6 +139,21 @@ def test_workers_that_never_come_end_the_wait(slurm: Slurm, tmp_path: Path) -> N
             list(executor.map(square, [1]))
         assert str(launch.directory) in str(caught.value)
     assert slurm.jobs() == []
+
+
+def test_a_worker_is_replaced_although_the_cluster_hears_of_its_end_before_slurm_does(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}),
+        launched(tmp_path) as (executor, launch, _),
+    ):
+        first, nanny, _ = next(iter(executor.map(seen_by_worker, [0])))
+        (job,) = queued_jobs(launch.job_name) or {}
+        os.kill(nanny, signal.SIGKILL)
+        os.kill(first, signal.SIGKILL)
+        assert next(iter(executor.map(seen_by_worker, [0])))[0] != first
+        assert job not in (queued_jobs(launch.job_name) or {})
 
 
 def test_jobs_of_a_killed_driver_are_cancelled_by_the_next_one(slurm: Slurm, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from dask_jobqueue.core import Job
+from dask_jobqueue.core import Job, JobQueueCluster
 from dask_jobqueue.pbs import PBSCluster, PBSJob
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob
+from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import ProcessInterface
 from distributed.diagnostics.plugin import SchedulerPlugin
 
@@ -81,22 +82,24 @@ class _PbsWorkerJob(_WorkerJob, PBSJob):
     pass
 
 
-class _NewNames:
+class _Jobs(JobQueueCluster):
     """Every job has a name of its own: the scheduler may still know the worker of one that is gone."""
-
-    _i: int
 
     def new_worker_spec(self) -> dict[Any, Any]:
         self._i += 1
-        spec: dict[Any, Any] = super().new_worker_spec()  # type: ignore[misc]
+        spec: dict[Any, Any] = super().new_worker_spec()  # type: ignore[no-untyped-call]
         return spec
 
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        # Not that of SpecCluster, which forgets the job of a worker that has left and never replaces it.
+        Cluster._update_worker_status(self, op, msg)
 
-class _SlurmJobs(_NewNames, SLURMCluster):
+
+class _SlurmJobs(_Jobs, SLURMCluster):
     pass
 
 
-class _PbsJobs(_NewNames, PBSCluster):
+class _PbsJobs(_Jobs, PBSCluster):
     pass
 
 

@@ -18,6 +18,9 @@ REPLACEMENTS_PER_WORKER = 20
 FAILED_STARTS = 3
 """Jobs in a row that end before their worker has come, beside one for each worker."""
 
+LOST_SECONDS = 20.0
+"""Time that a job may run on after its worker has left, which a worker that is only restarted does not take."""
+
 GONE_SECONDS = 60.0
 """Time that cancelled jobs have to end."""
 
@@ -59,6 +62,7 @@ class JobFleet:
         self._failure: SpectralZarrError | None = None
         self._queued: Mapping[str, QueuedJob] = {}
         self._registered = Registered()
+        self._missing: dict[str, float] = {}
         self._n_replaced = self._n_failed = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="worker jobs")
@@ -137,12 +141,21 @@ class JobFleet:
         self._queued = queued
         refused = {name: job.refusal for name, job in known.items() if job.refusal}
         living = {name for name, job in known.items() if job.job_id in queued and queued[job.job_id].state != ENDING}
+        living -= self._left_by_their_workers(living)
         gone = set(known) - living - set(refused)
         self._count(gone)
         self._judge(refused, bool(living))
         if gone or refused:
             self.cluster.sync(self._replace, gone | set(refused))
         return True
+
+    def _left_by_their_workers(self, living: set[str]) -> set[str]:
+        """Jobs that run on without the worker that they once had."""
+        here = {str(worker.name) for worker in list(self.cluster.scheduler.workers.values())}
+        missing = (living & self._registered.names) - here
+        moment = time.monotonic()
+        self._missing = {name: self._missing.get(name, moment) for name in missing}
+        return {name for name, since in self._missing.items() if moment - since >= LOST_SECONDS}
 
     def _count(self, gone: set[str]) -> None:
         self._n_replaced += len(gone)
