@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,3 +60,9 @@ def test_a_worker_job_of_pbs(tmp_path: Path) -> None:
     for line in ("-q p", "-A a", "-l select=1:ncpus=2:mem=2253mb", "-l walltime=02:00:00", "-r n", "-W group_list=x"):
         assert f"#PBS {line}\n" in script
     assert "dask_worker tls://127.0.0.1:" in script
+
+
+def test_ctrl_c_keeps_its_meaning_where_jobs_are_submitted() -> None:
+    program = "import signal; import spectral_zarr.cluster.jobs; print(signal.getsignal(signal.SIGINT).__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "default_int_handler\n", done.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -15,6 +17,7 @@ from typing import Any, Generic
 
 from distributed import Client, Future
 from distributed.client import AllExit
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from spectral_zarr.cluster.drain import Drain, draining
@@ -44,11 +47,13 @@ PATIENCE_SECONDS = 300.0
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], AllExit))
+    return not (record.exc_info and isinstance(record.exc_info[1], AllExit | asyncio.CancelledError))
 
 
-# The fetching of a receipt that a signal has interrupted ends later, in a thread where nobody asks for it.
-logging.getLogger("asyncio").addFilter(_is_news)
+# The fetching of a receipt that a signal has interrupted ends later, in a thread where nobody asks for it; so does the
+# search for a scheduler that is gone, when the client is closed.
+for _logger in ("asyncio", "distributed.client"):
+    logging.getLogger(_logger).addFilter(_is_news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +124,13 @@ class DaskExecutor(Closing):
                 return
             with draining(function.drain_seconds, function.note) as drain:
                 yield from self._received(function, first, flight, drain)
+        except CommClosedError as error:
+            raise _no_scheduler(error) from error
         finally:
             if flight.futures and self._client.status == "running":
-                self._client.cancel(list(flight.futures.values()))
+                # A scheduler that is gone has nothing left to cancel, and what ended the tasks says more.
+                with suppress(OSError, CancelledError):
+                    self._client.cancel(list(flight.futures.values()))
 
     def _received(
         self,

@@ -8,17 +8,20 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
-from dask_jobqueue.core import Job, JobQueueCluster
-from dask_jobqueue.pbs import PBSCluster, PBSJob
-from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed.deploy.cluster import Cluster
 from distributed.deploy.spec import ProcessInterface
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from spectral_zarr.cluster.launch import Launch, scheduler_options, worker_script
 from spectral_zarr.cluster.rundir import RunDirectory
+from spectral_zarr.cluster.signals import handlers_kept
 from spectral_zarr.cluster.slurm import submission_environment
 from spectral_zarr.config import SiteProfile
+
+with handlers_kept():
+    from dask_jobqueue.core import Job, JobQueueCluster
+    from dask_jobqueue.pbs import PBSCluster, PBSJob
+    from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
 SUBMISSIONS_AT_ONCE = 4
 """More would be taken for an attack by a busy controller."""

@@ -1,4 +1,4 @@
-"""Signals that come while a store is being published wait until it is known what became of it."""
+"""Signals wait while a store is being published, and keep their meaning when a library takes them."""
 
 from __future__ import annotations
 
@@ -42,3 +42,17 @@ def signals_wait() -> Iterator[Callable[[], None]]:
             signal.signal(number, action if action is not None else signal.SIG_DFL)
         if arrived and not finished:
             signal.raise_signal(arrived[0])
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Undo what the block does to the handlers of SIGINT and SIGTERM: dask-jobqueue takes SIGINT when it is imported."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action if action is not None else signal.SIG_DFL)
