@@ -46,7 +46,7 @@ def signals_wait() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Undo what the block does to the handlers of SIGINT and SIGTERM: dask-jobqueue takes SIGINT when it is imported."""
+    """Undo what the block does to the handlers of SIGINT and SIGTERM; importing dask-jobqueue takes SIGINT."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
