@@ -99,9 +99,8 @@ def test_a_job_whose_time_is_up_requeues_itself_and_goes_on(
     assert [event["event"] for event in events(target)].count("stopped") == 1
 
 
-@pytest.mark.parametrize(
-    "script", [pytest.param("driver.sbatch"), pytest.param("ingest.sbatch", marks=pytest.mark.sweep)]
-)
+@pytest.mark.sweep
+@pytest.mark.parametrize("script", ["driver.sbatch", "ingest.sbatch"])
 def test_a_driver_that_is_requeued_without_warning_goes_on(
     script: str, halted: tuple[Slurm, Gate, Path], scene: Scene
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_worker_is_replaced_although_the_cluster_hears_of_its_end_before_slurm
         launched(tmp_path) as (executor, launch, _),
     ):
         first, nanny, _ = next(iter(executor.map(seen_by_worker, [0])))
+        executor._patience = 60.0
         (job,) = queued_jobs(launch.job_name) or {}
         os.kill(nanny, signal.SIGKILL)
         os.kill(first, signal.SIGKILL)
