@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -93,3 +95,12 @@ def test_each_source_is_opened_exactly_once(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     opened = re.findall(r'"[^"]*/files/([^"/]+\.fits)"', trace.read_text())
     assert sorted(opened) == sorted(path.name for path in (tmp_path / "files").iterdir())
+
+
+def test_nothing_is_served_over_http_however_often_workers_are_started() -> None:
+    for _ in range(2):
+        with local_executor(1) as executor:
+            port = executor._cluster.scheduler.http_server.port
+            for page in ("status", "info/main/workers.html", "health", "metrics"):
+                with pytest.raises(HTTPError, match="404"):
+                    urlopen(f"http://127.0.0.1:{port}/{page}", timeout=30)

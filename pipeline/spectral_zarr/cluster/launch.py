@@ -13,7 +13,7 @@ from typing import Any
 
 import dask
 
-from spectral_zarr.cluster.local import SETTINGS
+from spectral_zarr.cluster.local import settings
 from spectral_zarr.cluster.rundir import RunDirectory
 from spectral_zarr.cluster.workers import WORKER_ENVIRONMENT
 from spectral_zarr.config import SiteProfile
@@ -104,12 +104,12 @@ def driver_address(profile: SiteProfile) -> str:
 
 def scheduler_options(launch: Launch, security: Any) -> dict[str, Any]:
     """Options of the scheduler in the driver: closed to everybody without the key, and silent over HTTP."""
-    settings = dict(SETTINGS)
+    wanted = settings()
     if launch.insecure:
-        settings["distributed.comm.require-encryption"] = False
+        wanted["distributed.comm.require-encryption"] = False
     if launch.dashboard:
-        del settings["distributed.scheduler.http.routes"]
-    dask.config.set(settings)
+        del wanted["distributed.scheduler.http.routes"]
+    dask.config.set(wanted)
     return {
         "host": driver_address(launch.profile),
         "port": 0,
@@ -135,9 +135,9 @@ def worker_script(launch: Launch, run: RunDirectory, address: str, name: str = "
         Name of the worker; '' leaves it to the worker.
     """
     profile = launch.profile
-    settings = {key: setting for key, setting in SETTINGS.items() if not key.startswith("distributed.scheduler.")}
-    settings["distributed.comm.require-encryption"] = not launch.insecure
-    variables = {**WORKER_ENVIRONMENT, "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(_nested(settings))}
+    wanted = {key: setting for key, setting in settings().items() if not key.startswith("distributed.scheduler.")}
+    wanted["distributed.comm.require-encryption"] = not launch.insecure
+    variables = {**WORKER_ENVIRONMENT, "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(_nested(wanted))}
     python = shlex.quote(profile.python or sys.executable)
     # What is in the profile may have variables of the node in it; all else is quoted.
     words = [

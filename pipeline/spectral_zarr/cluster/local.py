@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import dask
@@ -18,7 +19,7 @@ PATIENCE_SECONDS = 60.0
 GIVEN_UP_SECONDS = 10.0
 """Time after which a worker that is away will not come back by itself."""
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "distributed.worker.daemon": True,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
@@ -32,6 +33,11 @@ SETTINGS = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
 }
+
+
+def settings() -> dict[str, Any]:
+    """Configuration of Dask for workers that are nobody else's; a copy, because Dask appends to the lists in it."""
+    return deepcopy(SETTINGS)
 
 
 def local_executor(workers: int = 0, *, worker_memory: int = 0) -> DaskExecutor:
@@ -53,7 +59,7 @@ def local_executor(workers: int = 0, *, worker_memory: int = 0) -> DaskExecutor:
     A scheduler port is remote code execution for whoever reaches it, so the connection is encrypted with
     certificates made for this run, and every socket is bound to the loopback interface.
     """
-    dask.config.set(SETTINGS)
+    dask.config.set(settings())
     from distributed import Client, LocalCluster
     from distributed.security import Security
     from distributed.system import MEMORY_LIMIT
@@ -65,6 +71,7 @@ def local_executor(workers: int = 0, *, worker_memory: int = 0) -> DaskExecutor:
         processes=True,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=worker_memory or MEMORY_LIMIT // count,
         security=Security.temporary(),
