@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from .scene import Scene, make_scene
+from .scene import Gate, Scene, make_scene
 from .testbed import COMMAND, SLURM, Slurm
 
 
@@ -52,3 +54,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         yield make_scene(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture
+def halted(slurm: Slurm, scene: Scene, tmp_path: Path) -> tuple[Slurm, Gate, Path]:
+    """A cluster whose jobs wait in the middle of the ingest, the gate that they wait at, and the target."""
+    gate, environment = scene.gated(tmp_path, slurm.environment)
+    return replace(slurm, environment=environment), gate, tmp_path / "x.zarr"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, load_config
 from spectral_zarr.testing import store_digest, write_samples
 
-from .testbed import wait_until
+from .testbed import SLURM, Slurm, wait_until
 
 N_FILES, BATCH_FILES = 24, 2
 N_BATCHES = N_FILES // BATCH_FILES
@@ -23,15 +24,20 @@ import os, sys, time
 gate = os.environ.get("TEST_GATE", "")
 if gate:
     with open(os.path.join(gate, "names")) as file:
-        names = frozenset(file.read().split())
+        names = file.read().split()
+    known, behind = frozenset(names), frozenset(names[int(os.environ["TEST_GATE_AT"]):])
     opened = os.path.join(gate, "open")
+    opens = os.open(os.path.join(gate, "opens"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     def wait(event, arguments):
-        if event == "open" and isinstance(arguments[0], str) and os.path.basename(arguments[0]) in names:
-            while not os.path.exists(opened):
+        if event == "open" and isinstance(arguments[0], str):
+            name = os.path.basename(arguments[0])
+            if name in known:
+                os.write(opens, f"{name}\\n".encode())
+            while name in behind and not os.path.exists(opened):
                 time.sleep(0.05)
     sys.addaudithook(wait)
 """
-"""Every Python of a job imports this; one that opens a source behind the gate waits until the gate is open."""
+"""Every Python of a job imports this; it writes down which sources it opens, and waits before those behind the gate."""
 
 PROFILE = """
 partition = "main"
@@ -63,11 +69,11 @@ class Scene:
         """A closed gate, and the environment of jobs that wait at it."""
         gate = Gate(where / "gate")
         gate.directory.mkdir()
-        names = sorted(path.name for path in self.files.iterdir())
-        (gate.directory / "names").write_text("\n".join(names[N_FREE * BATCH_FILES :]))
+        (gate.directory / "names").write_text("\n".join(sorted(path.name for path in self.files.iterdir())))
         (gate.directory / "sitecustomize.py").write_text(HOOK)
         path = os.pathsep.join(filter(None, [str(gate.directory), environment.get("PYTHONPATH", "")]))
-        return gate, {**environment, "PYTHONPATH": path, "TEST_GATE": str(gate.directory)}
+        variables = {"PYTHONPATH": path, "TEST_GATE": str(gate.directory), "TEST_GATE_AT": str(N_FREE * BATCH_FILES)}
+        return gate, {**environment, **variables}
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,14 @@ class Gate:
 
     def open(self) -> None:
         (self.directory / "open").touch()
+
+    def opens(self) -> Counter[str]:
+        """How often each source was opened."""
+        return Counter((self.directory / "opens").read_text().split())
+
+    def names(self, batch: int) -> list[str]:
+        """The sources of a batch."""
+        return (self.directory / "names").read_text().split()[batch * BATCH_FILES : (batch + 1) * BATCH_FILES]
 
 
 def make_scene(root: Path) -> Scene:
@@ -90,12 +104,10 @@ def make_scene(root: Path) -> Scene:
     return Scene(root, store_digest(target))
 
 
-def events(target: Path) -> list[dict[str, object]]:
-    """Everything that the drivers of a build have written to their logs, in order."""
-    lines: list[dict[str, object]] = []
-    for path in sorted((target.parent / f"{target.name}.build" / "log").glob("*.jsonl")):
-        lines += [json.loads(line) for line in path.read_text().splitlines()]
-    return sorted(lines, key=lambda line: float(str(line["time"])))
+def logs(target: Path) -> list[list[dict[str, object]]]:
+    """What each driver of a build has written to its log, the first driver first."""
+    paths = sorted((target.parent / f"{target.name}.build" / "log").glob("*.jsonl"))
+    return [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
 
 
 def proofs(target: Path) -> dict[int, tuple[int, float]]:
@@ -112,7 +124,57 @@ def wait_for_proofs(target: Path, count: int = N_FREE, seconds: float = 60.0) ->
     wait_until(lambda: len(proofs(target)) >= count, seconds, f"{count} staged batches of {target}")
 
 
-def used_proofs(target: Path) -> dict[int, tuple[int, float]]:
-    """The proof of each batch that the last driver took, which a batch that is parsed again would not have."""
-    staged = [event for event in events(target) if event["event"] == "staged"]
-    return {int(str(event["batch"])): (int(str(event["pid"])), float(str(event["start"]))) for event in staged}
+@dataclass(frozen=True)
+class Standing:
+    """What was staged when a fault came, and how often each source had been opened until then."""
+
+    gate: Gate
+    target: Path
+    proofs: dict[int, tuple[int, float]]
+    opens: Counter[str]
+
+    @classmethod
+    def at(cls, gate: Gate, target: Path) -> Standing:
+        """Wait until all batches before the gate are staged."""
+        wait_for_proofs(target)
+        return cls(gate, target, proofs(target), gate.opens())
+
+    def assert_kept(self) -> None:
+        """Each driver took each batch once, and the last one took all, with the proofs of then.
+
+        A source of theirs is opened once more by each resume, which compares its SHA-256, and by nobody else.
+        """
+        staged = [[line for line in lines if line["event"] == "staged"] for lines in logs(self.target)]
+        for lines in staged:
+            assert set(Counter(line["batch"] for line in lines).values()) <= {1}
+        used = {line["batch"]: (line["pid"], line["start"]) for line in staged[-1]}
+        assert sorted(used) == list(range(N_BATCHES))
+        assert {batch: used[batch] for batch in self.proofs} == self.proofs
+        opens, n_resumes = self.gate.opens(), len(staged) - 1
+        for name in (name for batch in self.proofs for name in self.gate.names(batch)):
+            assert opens[name] == self.opens[name] + n_resumes > n_resumes, name
+
+
+def submit(slurm: Slurm, scene: Scene, script: str, target: Path, *options: str) -> str:
+    """Submit an ingest of the sources, whose driver writes to job.log beside the target."""
+    words = ["--output=job.log", *options, str(SLURM / script), str(scene.files), str(target), *scene.options]
+    return slurm.submit(*words, cwd=target.parent)
+
+
+def submit_on_site(slurm: Slurm, scene: Scene, target: Path, site: str, *options: str) -> str:
+    """Submit a driver whose worker jobs are those of another site profile."""
+    profile = target.parent / "site.toml"
+    profile.write_text(site)
+    words = ["--output=job.log", *options, str(SLURM / "driver.sbatch"), str(scene.files), str(target)]
+    return slurm.submit(*words, *scene.options[:2], "--profile", str(profile), cwd=target.parent)
+
+
+def worker_jobs(slurm: Slurm, driver: str) -> list[str]:
+    """Worker jobs that run."""
+    listed = slurm.output("squeue", "--noheader", "--states=R", "--format=%i|%j").split()
+    return [job for job, name in (line.split("|") for line in listed) if job != driver and name.startswith("sz-")]
+
+
+def log(target: Path) -> str:
+    """What the driver has said."""
+    return (target.parent / "job.log").read_text()

@@ -111,6 +111,7 @@ def test_four_phases_in_job_arrays_publish_the_serial_store(arrays: Arrays) -> N
     arrays.assert_published()
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("phase", ["stage", "fill"])
 def test_a_part_that_was_cancelled_runs_again_alone_and_then_what_depends_on_it(arrays: Arrays, phase: str) -> None:
     jobs = arrays.submit_pausing(phase)
@@ -126,6 +127,7 @@ def test_a_part_that_was_cancelled_runs_again_alone_and_then_what_depends_on_it(
     arrays.assert_published()
 
 
+@pytest.mark.sweep
 def test_the_signal_before_the_time_is_up_ends_a_part_with_75(arrays: Arrays) -> None:
     jobs = arrays.submit_pausing("stage")
     arrays.slurm.output("scancel", "--batch", "--signal=TERM", f"{jobs['stage']}_2")
@@ -135,4 +137,17 @@ def test_the_signal_before_the_time_is_up_ends_a_part_with_75(arrays: Arrays) ->
     again = arrays.again("stage", 2, "files", "x.zarr", "--config", "c.toml")
     jobs = arrays.submit("x.zarr", FROM="plan", AFTER=again)
     assert arrays.slurm.wait(jobs["finalise"], 180)["JobState"] == "COMPLETED", arrays.said()
+    arrays.assert_published()
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("phase", ["stage", "fill"])
+def test_a_part_that_slurm_requeues_continues_and_what_depends_on_it_waits(arrays: Arrays, phase: str) -> None:
+    jobs = arrays.submit_pausing(phase)
+    part = f"{jobs[phase]}_2"
+    arrays.slurm.output("scontrol", "requeue", part)
+    arrays.slurm.run_again(part)
+    ended = arrays.slurm.wait(jobs["finalise"], 180)
+    assert (ended["JobState"], ended["ExitCode"]) == ("COMPLETED", "0:0"), arrays.said()
+    assert arrays.slurm.facts(part)["Restarts"] == "1"
     arrays.assert_published()

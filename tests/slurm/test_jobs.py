@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from spectral_zarr.testing import store_digest
 
-from .scene import N_BATCHES, N_FREE, Gate, Scene, events, proofs, used_proofs, wait_for_proofs
+from .scene import (
+    N_BATCHES,
+    N_FREE,
+    PROFILE,
+    Gate,
+    Scene,
+    Standing,
+    log,
+    logs,
+    proofs,
+    submit,
+    submit_on_site,
+    worker_jobs,
+)
 from .testbed import COMMAND, SLURM, Slurm, wait_until
 
 pytestmark = pytest.mark.slurm
 LONG = 120.0
-
-
-@pytest.fixture
-def halted(slurm: Slurm, scene: Scene, tmp_path: Path) -> tuple[Slurm, Gate, Path]:
-    """A cluster whose jobs wait in the middle of the ingest, the gate that they wait at, and the target."""
-    gate, environment = scene.gated(tmp_path, slurm.environment)
-    return replace(slurm, environment=environment), gate, tmp_path / "x.zarr"
-
-
-def submit(slurm: Slurm, scene: Scene, script: str, target: Path, *options: str) -> str:
-    words = ["--output=job.log", *options, str(SLURM / script), str(scene.files), str(target), *scene.options]
-    return slurm.submit(*words, cwd=target.parent)
-
-
-def worker_jobs(slurm: Slurm, driver: str, state: str = "R") -> list[str]:
-    listed = slurm.output("squeue", "--noheader", f"--states={state}", "--format=%i").split()
-    return [job for job in listed if job != driver]
-
-
-def log(target: Path) -> str:
-    return (target.parent / "job.log").read_text()
 
 
 def test_a_driver_job_refuses_a_second_one_replaces_a_cancelled_worker_and_publishes_the_same_bytes(
@@ -42,7 +33,7 @@ def test_a_driver_job_refuses_a_second_one_replaces_a_cancelled_worker_and_publi
 ) -> None:
     slurm, gate, target = halted
     job = submit(slurm, scene, "driver.sbatch", target)
-    wait_for_proofs(target)
+    standing = Standing.at(gate, target)
     wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="two workers")
     both = set(worker_jobs(slurm, job))
     words = ["--output=second.log", str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options]
@@ -55,6 +46,7 @@ def test_a_driver_job_refuses_a_second_one_replaces_a_cancelled_worker_and_publi
     gate.open()
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
+    standing.assert_kept()
     assert "1 worker jobs ended and are replaced" in log(target)
     assert slurm.jobs() == []
 
@@ -81,22 +73,19 @@ def test_a_job_whose_time_is_up_requeues_itself_and_goes_on(
     slurm, gate, target = halted
     nodes = ["--nodes=2", "--ntasks=3", "--mem-per-cpu=1000M"] if script == "ingest.sbatch" else []
     job = submit(slurm, scene, script, target, "--time=10", *nodes)
-    wait_for_proofs(target)
+    standing = Standing.at(gate, target)
     # What Slurm does some time before the limit.
     slurm.output("scancel", "--batch", "--signal=TERM", job)
     wait_until(lambda: "finishing the tasks that run" in log(target), what="a driver that drains")
     gate.open()
     wait_until(lambda: "requeued; the next run continues" in log(target), what="the requeue")
-    proven = proofs(target)
-    assert N_FREE <= len(proven) < N_BATCHES
+    assert N_FREE <= len(proofs(target)) < N_BATCHES
     slurm.run_again(job)
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert slurm.facts(job)["Restarts"] == "1"
     assert store_digest(target) == scene.digest
-    used = used_proofs(target)
-    assert {batch: used[batch] for batch in proven} == proven
-    assert len(used) == N_BATCHES
-    assert [event["event"] for event in events(target)].count("stopped") == 1
+    standing.assert_kept()
+    assert [line["event"] for lines in logs(target) for line in lines].count("stopped") == 1
 
 
 @pytest.mark.sweep
@@ -107,33 +96,13 @@ def test_a_driver_that_is_requeued_without_warning_goes_on(
     slurm, gate, target = halted
     nodes = ["--nodes=2", "--ntasks=3", "--mem-per-cpu=1000M"] if script == "ingest.sbatch" else []
     job = submit(slurm, scene, script, target, "--time=10", *nodes)
-    wait_for_proofs(target)
-    proven = proofs(target)
+    standing = Standing.at(gate, target)
     slurm.output("scontrol", "requeue", job)
     slurm.run_again(job)
     gate.open()
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
-    used = used_proofs(target)
-    assert {batch: used[batch] for batch in proven} == proven
-
-
-@pytest.mark.sweep
-def test_a_node_that_goes_down_costs_its_worker_and_nothing_else(
-    halted: tuple[Slurm, Gate, Path], scene: Scene
-) -> None:
-    slurm, gate, target = halted
-    job = submit(slurm, scene, "driver.sbatch", target)
-    wait_for_proofs(target)
-    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="two workers")
-    home = slurm.facts(job)["NodeList"]
-    lost = next(one for one in worker_jobs(slurm, job) if slurm.facts(one)["NodeList"] != home)
-    node = slurm.facts(lost)["NodeList"]
-    slurm.output("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    wait_until(lambda: len(set(worker_jobs(slurm, job)) - {lost}) == 2, what="another worker")
-    gate.open()
-    assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
-    assert store_digest(target) == scene.digest
+    standing.assert_kept()
 
 
 @pytest.mark.sweep
@@ -142,31 +111,25 @@ def test_the_real_limit_of_a_driver_ends_in_the_same_store(halted: tuple[Slurm, 
     options = ["--time=2", "--signal=B:TERM@60", "--output=job.log"]
     words = [*options, str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options, "--drain", "5"]
     job = slurm.submit(*words, cwd=target.parent)
-    wait_for_proofs(target)
-    proven = proofs(target)
+    standing = Standing.at(gate, target)
     wait_until(lambda: "requeued; the next run continues" in log(target), 180, "the limit")
     gate.open()
     slurm.run_again(job)
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
-    used = used_proofs(target)
-    assert {batch: used[batch] for batch in proven} == proven
+    standing.assert_kept()
 
 
 @pytest.mark.sweep
 def test_workers_are_replaced_at_their_real_limit(halted: tuple[Slurm, Gate, Path], scene: Scene) -> None:
     slurm, gate, target = halted
-    site = (scene.root / "site.toml").read_text().replace('walltime = "10"', 'walltime = "1"\nlead_seconds = 20')
-    (target.parent / "site.toml").write_text(site)
-    words = ["--output=job.log", str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options[:2]]
-    job = slurm.submit(*words, "--profile", str(target.parent / "site.toml"), cwd=target.parent)
-    wait_for_proofs(target)
-    proven = proofs(target)
+    site = PROFILE.replace('walltime = "10"', 'walltime = "1"\nlead_seconds = 20')
+    job = submit_on_site(slurm, scene, target, site)
+    standing = Standing.at(gate, target)
     wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="the workers")
     first = set(worker_jobs(slurm, job))
     wait_until(lambda: len(set(worker_jobs(slurm, job)) - first) == 2, 150, "the workers after those")
     gate.open()
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
-    used = used_proofs(target)
-    assert {batch: used[batch] for batch in proven} == proven
+    standing.assert_kept()

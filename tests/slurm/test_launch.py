@@ -22,12 +22,13 @@ from spectral_zarr.cluster.launch import Launch, driver_address, worker_script
 from spectral_zarr.cluster.launched import LaunchedExecutor
 from spectral_zarr.cluster.open import open_executor
 from spectral_zarr.cluster.preflight import preflight
+from spectral_zarr.cluster.provenance import package_version
 from spectral_zarr.cluster.rundir import RunDirectory
 from spectral_zarr.cluster.slurm import queued_jobs
 from spectral_zarr.config import SiteProfile
 from spectral_zarr.errors import ClusterLost, EnvironmentFault, JobRefused, PreflightFailed, UsageError
 
-from .testbed import Slurm
+from .testbed import COMMAND, Slurm
 
 pytestmark = pytest.mark.slurm
 
@@ -177,6 +178,33 @@ def test_a_worker_that_does_not_see_the_directory_is_found_before_any_task(slurm
             preflight(client, worker, "another token", file, tmp_path / "x.zarr")
         with pytest.raises(PreflightFailed, match="cannot be written to"):
             preflight(client, worker, file.read_text(), file, tmp_path / "nowhere" / "x.zarr")
+
+
+def touch(path: str) -> str:
+    Path(path).touch()
+    return path
+
+
+def test_workers_of_another_version_get_no_task(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = package_version()
+    monkeypatch.setattr("spectral_zarr.cluster.preflight.package_version", lambda: "9.9")
+    with launched(tmp_path) as (executor, _, _):
+        with pytest.raises(PreflightFailed, match=f"spectral-zarr is {installed} on .* and 9.9 here") as caught:
+            list(executor.map(touch, [str(tmp_path / "done")]))
+        assert caught.value.code == "preflight"
+    assert not (tmp_path / "done").exists()
+    assert slurm.jobs() == []
+
+
+def test_an_interface_that_is_not_there_is_named_before_anything_is_claimed(slurm: Slurm, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "site.toml").write_text('interface = "ib7"\n')
+    words = ("ingest", "files", "x.zarr", "--cluster", "slurm", "--profile", "site.toml")
+    done = slurm.run(COMMAND, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "usage: there is no interface 'ib7'" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "site.toml"]
+    assert slurm.jobs() == []
 
 
 def test_a_host_that_others_cannot_reach_needs_an_interface(monkeypatch: pytest.MonkeyPatch) -> None:
