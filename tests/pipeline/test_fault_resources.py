@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
-from spectral_zarr.cluster.provenance import package_commit
 from spectral_zarr.errors import DiskFull, EnvironmentFault
 from spectral_zarr.store.calls import FileCalls, replaced
 from spectral_zarr.testing import store_digest, write_samples
@@ -169,21 +168,27 @@ def test_too_many_open_files_end_with_a_code_and_reject_nothing(scene: Scene, tm
     scene.finish(target, replacing=False)
 
 
-def test_a_git_that_is_killed_is_an_error_and_no_unknown_commit(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "stores" / "x.zarr"
-    target.parent.mkdir()
+def test_a_git_that_is_killed_is_an_error_and_no_unknown_commit(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "git").write_text("#!/bin/sh\nkill -9 $$\n")
     (tmp_path / "bin" / "git").chmod(0o755)
-    package_commit.cache_clear()
-    try:
-        with monkeypatch.context() as patch:
-            patch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-            error = attempt(scene.request(target))
-    finally:
-        package_commit.cache_clear()
-    assert isinstance(error, EnvironmentFault)
-    assert "commit" in str(error)
-    scene.finish(target, replacing=False)
+    # An installed package knows its commit; that of a checkout asks git.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "pipeline")}
+    environment.pop("SPECTRAL_ZARR_GIT_COMMIT", None)
+    program = "from spectral_zarr.cli import main; main()"
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        program,
+        "ingest",
+        str(scene.new_files),
+        str(tmp_path / "x.zarr"),
+        "--resume",
+    ]
+    broken = environment | {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    for variables, code in ((broken, 6), (environment, 0)):
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stderr
+        assert ("git does not tell the commit" in done.stderr) == (code == 6)
+        assert (tmp_path / "x.zarr").exists() == (code == 0)
