@@ -161,7 +161,15 @@ def assert_resumed(tmp_path: Path) -> None:
     assert differing_files(tmp_path / "x.zarr", tmp_path / "y.zarr") == []
 
 
-@pytest.mark.parametrize("who", ["driver", "driver twice", "workers and driver", "everybody, then killed"])
+@pytest.mark.parametrize(
+    "who",
+    [
+        "driver",
+        pytest.param("driver twice", marks=pytest.mark.sweep),
+        pytest.param("workers and driver", marks=pytest.mark.sweep),
+        "everybody, then killed",
+    ],
+)
 def test_a_build_on_workers_that_is_told_to_stop_goes_on_where_it_was(
     who: str, files: Path, tmp_path: Path, fixed_clock: None
 ) -> None:
