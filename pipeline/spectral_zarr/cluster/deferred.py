@@ -6,11 +6,11 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from spectral_zarr.cluster.executor import Closing, Executor, Receipt, SerialExecutor, Task
 from spectral_zarr.cluster.open import LAUNCHED, check_launch, open_executor, unknown_cluster
+from spectral_zarr.cluster.signals import signals_wait
 from spectral_zarr.errors import ClusterLost
 
 if TYPE_CHECKING:
@@ -100,23 +100,14 @@ def _uninterrupted() -> Iterator[None]:
     """
     from multiprocessing import resource_tracker
 
-    arrived: list[int] = []
-
-    def remember(signum: int, frame: FrameType | None) -> None:
-        arrived.append(signum)
-
     # The first process of multiprocessing is its resource tracker, and starting that one would lift the mask.
     resource_tracker.ensure_running()
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        for number, action in before.items():
-            signal.signal(number, action)
-        if arrived:
-            signal.raise_signal(arrived[0])
+    with signals_wait():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 class LentExecutor(Closing):

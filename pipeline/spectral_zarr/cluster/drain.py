@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from spectral_zarr.cluster.signals import SIGNALS, handlers_kept
 
 
 @dataclass
@@ -51,17 +51,17 @@ def draining(seconds: float, note: Callable[[str], None]) -> Iterator[Drain]:
     def late(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    changed = {number: action for number, action in before.items() if action is not signal.SIG_IGN}
     alarm = signal.signal(signal.SIGALRM, late)
-    for number in changed:
-        signal.signal(number, first)
     try:
-        yield drain
+        with handlers_kept():
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, first)
+            try:
+                yield drain
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, alarm if alarm is not None else signal.SIG_DFL)
-        for number, action in changed.items():
-            signal.signal(number, action if action is not None else signal.SIG_DFL)
     if drain.requested:
         raise KeyboardInterrupt

@@ -8,6 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Undo what the block does to the handlers of SIGINT and SIGTERM; importing dask-jobqueue takes SIGINT."""
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread has handlers, and is ever interrupted.
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action if action is not None else signal.SIG_DFL)
+
 
 @contextmanager
 def signals_wait() -> Iterator[Callable[[], None]]:
@@ -19,7 +36,6 @@ def signals_wait() -> Iterator[Callable[[], None]]:
         To be called when the work is done: a signal that came meanwhile has nothing left to interrupt.
     """
     if threading.current_thread() is not threading.main_thread():
-        # Only the main thread is ever interrupted.
         yield lambda: None
         return
     arrived: list[int] = []
@@ -27,8 +43,6 @@ def signals_wait() -> Iterator[Callable[[], None]]:
     def remember(signum: int, frame: FrameType | None) -> None:
         arrived.append(signum)
 
-    # A mask would not do: another thread would take the signal, and the handler run here all the same.
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     finished = False
 
     def done() -> None:
@@ -36,23 +50,11 @@ def signals_wait() -> Iterator[Callable[[], None]]:
         finished = True
 
     try:
-        yield done
+        with handlers_kept():
+            # A mask would not do: another thread would take the signal, and the handler run here all the same.
+            for number in SIGNALS:
+                signal.signal(number, remember)
+            yield done
     finally:
-        for number, action in before.items():
-            signal.signal(number, action if action is not None else signal.SIG_DFL)
         if arrived and not finished:
             signal.raise_signal(arrived[0])
-
-
-@contextmanager
-def handlers_kept() -> Iterator[None]:
-    """Undo what the block does to the handlers of SIGINT and SIGTERM; importing dask-jobqueue takes SIGINT."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action if action is not None else signal.SIG_DFL)
