@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from spectral_zarr.testing.fits_bytes import BLOCK, CARD
@@ -106,19 +106,18 @@ def truncated(source: Path, count: int) -> Iterator[bytes]:
 
 def write_copies(source: Path, directory: Path, count: int) -> list[Path]:
     """Write mutated copies of a file under names that tell where they come from."""
-    stem, _, suffix = source.name.partition(".")
-    paths = []
-    for number, data in enumerate(mutated(source, count)):
-        paths.append(directory / f"{stem}-{number:04d}.{suffix}")
-        paths[-1].write_bytes(data)
-    return paths
+    return _written(source, directory, "", mutated(source, count))
 
 
 def write_cuts(source: Path, directory: Path, count: int) -> list[Path]:
     """Write truncated copies of a file under names that tell where they come from."""
+    return _written(source, directory, "cut", truncated(source, count))
+
+
+def _written(source: Path, directory: Path, kind: str, copies: Iterable[bytes]) -> list[Path]:
     stem, _, suffix = source.name.partition(".")
     paths = []
-    for number, data in enumerate(truncated(source, count)):
-        paths.append(directory / f"{stem}-cut{number:04d}.{suffix}")
+    for number, data in enumerate(copies):
+        paths.append(directory / f"{stem}-{kind}{number:04d}.{suffix}")
         paths[-1].write_bytes(data)
     return paths
