@@ -168,15 +168,15 @@ class StatusReader:
             if paths.target.exists():
                 return BuildStatus(str(paths.target), "published")
             raise UsageError("nothing is being built there and nothing was", path=str(paths.target))
-        owner = at_work(paths, claim) if claim.shared else claim.owner
-        return summarise(str(paths.target), _state(paths, claim), owner or claim.owner, self._log.read())
+        part = at_work(paths, claim) if claim.shared else ""
+        return summarise(str(paths.target), _state(paths, claim, part), part or claim.owner, self._log.read())
 
 
-def _state(paths: BuildPaths, claim: Claim) -> State:
+def _state(paths: BuildPaths, claim: Claim, part: str) -> State:
     if claim.state == "published" or (paths.target.exists() and not paths.tmp.exists()):
         return "published"
     if claim.shared:
-        return "running" if at_work(paths, claim) else "stopped"
+        return "running" if part else "stopped"
     if not claim.active:
         return "stopped"
     known = claim.host == socket.gethostname() or (claim.job and job_lives(claim.job, claim.restarts))
