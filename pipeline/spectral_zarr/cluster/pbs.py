@@ -6,17 +6,13 @@ import getpass
 import subprocess
 from collections.abc import Iterable
 
-from spectral_zarr.cluster.slurm import ANSWER_SECONDS, QueuedJob
+from spectral_zarr.cluster.slurm import ANSWER_SECONDS, QueuedJob, ask
 
 
 def queued_jobs(name: str) -> dict[str, QueuedJob] | None:
     """Jobs of this user with a name that have not ended, by their number; None when there is no answer."""
-    command = ("qselect", "-u", getpass.getuser(), "-N", name)
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if done.returncode != 0:
+    done = ask("qselect", "-u", getpass.getuser(), "-N", name)
+    if done is None or done.returncode != 0:
         return None
     numbers = [line.partition(".")[0].strip() for line in done.stdout.splitlines() if line.strip()]
     return {number: QueuedJob(number, "Q", "in the queue") for number in numbers}

@@ -73,7 +73,7 @@ def is_installed() -> bool:
 
 def queued_jobs(name: str) -> dict[str, QueuedJob] | None:
     """Jobs of this user with a name that have not ended, by their id; None when the controller does not answer."""
-    done = _ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--name={name}", "--format=%i|%t|%r")
+    done = ask("squeue", "--noheader", f"--user={getpass.getuser()}", f"--name={name}", "--format=%i|%t|%r")
     if done is None or done.returncode != 0:
         return None
     jobs = [QueuedJob(*line.strip().split("|", 2)) for line in done.stdout.split("\n") if line.count("|") >= 2]
@@ -84,7 +84,7 @@ def cancel(ids: Iterable[str]) -> None:
     """Cancel jobs; it is no error when they have ended, or when the controller is away."""
     known = list(ids)
     for first in range(0, len(known), IDS_PER_CALL):
-        _ask("scancel", *known[first : first + IDS_PER_CALL])
+        ask("scancel", *known[first : first + IDS_PER_CALL])
 
 
 def job_lives(job: str, restarts: int) -> bool | None:
@@ -105,14 +105,14 @@ def job_lives(job: str, restarts: int) -> bool | None:
     own = own_job()
     if own.id == job:
         return restarts >= own.restarts
-    done = _ask("squeue", "--noheader", f"--jobs={job}", "--format=%t")
+    done = ask("squeue", "--noheader", f"--jobs={job}", "--format=%t")
     if done is None:
         return None
     if done.returncode != 0:
         return False if "invalid job id" in done.stderr.lower() else None
     if not done.stdout.strip():
         return False
-    shown = _ask("scontrol", "show", "job", "--oneliner", job)
+    shown = ask("scontrol", "show", "job", "--oneliner", job)
     if shown is None or shown.returncode != 0:
         return None
     facts = dict(word.split("=", 1) for word in shown.stdout.split() if "=" in word)
@@ -122,7 +122,8 @@ def job_lives(job: str, restarts: int) -> bool | None:
     return facts.get("JobState", "") not in ("PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT")
 
 
-def _ask(*command: str) -> subprocess.CompletedProcess[str] | None:
+def ask(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """What a command of a batch system says, None when there is no answer."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
