@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from distributed.comm.core import CommClosedError
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, load_config
 from spectral_zarr.cluster.executor import TaskKind
@@ -235,6 +237,19 @@ def foreign(tmp_path: Path, files: Path) -> Iterator[Processes]:
 
 
 class TestSchedulerDies:
+    @pytest.mark.parametrize("logger", ["asyncio", "distributed.batched", "distributed.client", "distributed.core"])
+    def test_a_closed_connection_is_told_once_and_without_a_traceback(self, logger: str) -> None:
+        told: list[logging.LogRecord] = []
+        listener = logging.Handler()
+        listener.emit = told.append  # type: ignore[method-assign]
+        logging.getLogger(logger).addHandler(listener)
+        try:
+            logging.getLogger(logger).error("closed", exc_info=CommClosedError("gone"))
+            logging.getLogger(logger).error("broken", exc_info=ValueError("news"))
+        finally:
+            logging.getLogger(logger).removeHandler(listener)
+        assert [record.getMessage() for record in told] == ["broken"]
+
     def test_a_build_ends_with_a_code_and_can_be_resumed(
         self, foreign: Processes, tmp_path: Path, fixed_clock: None
     ) -> None:

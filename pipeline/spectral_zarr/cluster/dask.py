@@ -47,12 +47,13 @@ PATIENCE_SECONDS = 300.0
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], AllExit | asyncio.CancelledError))
+    return not (record.exc_info and isinstance(record.exc_info[1], AllExit | asyncio.CancelledError | CommClosedError))
 
 
 # The fetching of a receipt that a signal has interrupted ends later, in a thread where nobody asks for it; so does the
-# search for a scheduler that is gone, when the client is closed.
-for _logger in ("asyncio", "distributed.client"):
+# search for a scheduler that is gone, when the client is closed. A message that finds the connection closed is no news
+# either: what is lost by it is told as a lost cluster.
+for _logger in ("asyncio", "distributed.batched", "distributed.client", "distributed.core"):
     logging.getLogger(_logger).addFilter(_is_news)
 
 
