@@ -85,13 +85,22 @@ class FileCalls:
     rmtree: Callable[..., Any] = shutil.rmtree
 
 
-_calls = FileCalls()
+SYNC_THREADS = 8
+"""Files that are made durable side by side: a file system takes those that wait together into one commit."""
+
+_REAL = FileCalls()
+_calls = _REAL
 _hook: Callable[[Step], None] | None = None
 
 
 def calls() -> FileCalls:
     """The calls in use."""
     return _calls
+
+
+def sync_threads() -> int:
+    """Threads that may sync at once; one where the calls are replaced, so that their order is that of the program."""
+    return SYNC_THREADS if _calls is _REAL else 1
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,11 @@ def encode(values: NDArray[Any], clevel: int) -> bytes:
     return bytes(codec.encode(payload))
 
 
-def write_chunk(root: Path, array: str, key: str, payload: bytes) -> ChunkReceipt:
-    """Write one encoded chunk durably and say what was written."""
-    write_durable(root / array / key, payload)
+def write_chunk(
+    root: Path, array: str, key: str, payload: bytes, write: Callable[[Path, bytes], None] = write_durable
+) -> ChunkReceipt:
+    """Write one encoded chunk, by default durably, and say what was written."""
+    write(root / array / key, payload)
     return receipt_of(array, key, payload)
 
 

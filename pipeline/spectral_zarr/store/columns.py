@@ -19,14 +19,13 @@ from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
 from spectral_zarr.store.arrow import numbers, texts, to_numpy
 from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
 from spectral_zarr.store.create import ArraySpec
-from spectral_zarr.store.fsops import Sink, open_durable, translated, write_stream_durable
+from spectral_zarr.store.fsops import Sink, open_durable, translated, write_plain, write_stream_durable
 
 INDEX = "index.parquet"
-ROW_GROUP = 1_000_000
 
 
 def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.ChunkedArray) -> ChunkReceipt:
-    """Write one chunk of a (N_spec,) array.
+    """Write one chunk of a (N_spec,) array, which `sync_tree` makes durable: a build that is resumed writes it again.
 
     Parameters
     ----------
@@ -46,13 +45,17 @@ def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.Chunk
         fill = np.full(length, nothing, values.dtype)
         fill[: values.size] = values
         values = fill
-    return write_chunk(root, spec.path, chunk_key(spec.kind.zarr_format, block), encode(values, spec.kind.clevel))
+    return write_chunk(
+        root, spec.path, chunk_key(spec.kind.zarr_format, block), encode(values, spec.kind.clevel), write_plain
+    )
 
 
 def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -> ChunkReceipt:
     """Write the (N_pix,) wavelength, in Angstrom."""
     key = chunk_key(plan.zarr_format, 0)
-    return write_chunk(root, schema.WAVELENGTH, key, encode(np.ascontiguousarray(values, "<f8"), plan.clevel))
+    return write_chunk(
+        root, schema.WAVELENGTH, key, encode(np.ascontiguousarray(values, "<f8"), plan.clevel), write_plain
+    )
 
 
 def _values(column: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
@@ -62,7 +65,7 @@ def _values(column: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
 
 
 class IndexWriter:
-    """Writes ``index.parquet`` piece by piece in row groups of at most a million rows.
+    """Writes ``index.parquet`` piece by piece, each a row group.
 
     Parameters
     ----------
@@ -76,12 +79,11 @@ class IndexWriter:
         self._params = params
         self._open = ExitStack()
         self._sink = Sink(self._open.enter_context(open_durable(root / INDEX)))
-        self._pending: list[pa.Table] = []
-        self._rows = self._pending_rows = 0
+        self._rows = 0
         self._writer: pa.parquet.ParquetWriter | None = None
 
     def add(self, table: pa.Table) -> None:
-        """Take the staged columns of the next rows; parameter columns are named by the parameter."""
+        """Write the staged columns of the next rows; parameter columns are named by the parameter."""
         n = table.num_rows
         columns: dict[str, Any] = {}
         for name in (*schema.INDEX_COLUMNS, "row_idx", *schema.INDEX_EXTRA, *self._params):
@@ -91,11 +93,11 @@ class IndexWriter:
                 columns[name] = table[name]
             else:
                 columns[name] = numbers(np.full(n, np.nan))
-        self._pending.append(pa.table(columns))
         self._rows += n
-        self._pending_rows += n
-        if self._pending_rows >= ROW_GROUP:
-            self._flush()
+        piece = pa.table(columns).combine_chunks()
+        if self._writer is None:
+            self._writer = pa.parquet.ParquetWriter(self._sink, piece.schema, compression="zstd")
+        self._writer.write_table(piece, row_group_size=n)
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +109,6 @@ class IndexWriter:
         with self._open:
             if error is not None:
                 raise error
-            self._flush()
             if self._writer is not None:
                 self._writer.close()
 
@@ -115,15 +116,6 @@ class IndexWriter:
     def receipt(self) -> ChunkReceipt:
         """Size and CRC-32C of the whole file."""
         return ChunkReceipt("", INDEX, self._sink.size, self._sink.crc32c)
-
-    def _flush(self) -> None:
-        if not self._pending:
-            return
-        table = pa.concat_tables(self._pending).combine_chunks()
-        if self._writer is None:
-            self._writer = pa.parquet.ParquetWriter(self._sink, table.schema, compression="zstd")
-        self._writer.write_table(table, row_group_size=ROW_GROUP)
-        self._pending, self._pending_rows = [], 0
 
 
 def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from spectral_zarr.contract import schema
-from spectral_zarr.model import BlockReceipt, BuildPlan, ChunkReceipt
+from spectral_zarr.model import BatchRows, BlockReceipt, BuildPlan, ChunkReceipt
 from spectral_zarr.store.arrays import column_specs
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.calls import Step, reached
@@ -24,6 +25,11 @@ from spectral_zarr.tasks.stopwatch import Stopwatch
 
 COLUMNS_BLOCK = -1
 """Block number of the receipt of the (N_spec,) arrays."""
+
+COLUMNS_AT_ONCE = 32
+"""Staged columns that are in memory together: those of all rows of a chunk take hundreds of megabytes."""
+
+_FIELDS = frozenset(field.name for field in schema.METADATA)
 
 
 def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, ...]) -> BlockReceipt:
@@ -47,11 +53,17 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     paths = BuildPaths.of(target)
     plan = load_plan(target, plan_sha256)
     specs = column_specs(plan)
-    sources = _staged_names(plan)
+    columns = _StagedColumns(paths, plan)
     receipts = list(documents)
     with IndexWriter(paths.tmp, plan.params) as index:
-        for block, table in enumerate(_long_blocks(paths, plan)):
-            receipts += [write_column_chunk(paths.tmp, spec, block, table[sources[spec.path]]) for spec in specs]
+        for block, pieces in enumerate(_long_blocks(plan)):
+            for first in range(0, len(specs), COLUMNS_AT_ONCE):
+                group = specs[first : first + COLUMNS_AT_ONCE]
+                table = columns.read([columns.names[spec.path] for spec in group], pieces)
+                receipts += [
+                    write_column_chunk(paths.tmp, spec, block, table[columns.names[spec.path]]) for spec in group
+                ]
+            table = columns.read(columns.index_names, pieces)
             index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
         if plan.wavelength.kind != "ragged":
             receipts.append(_write_grid(paths, plan))
@@ -64,58 +76,85 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     return receipt
 
 
-def _staged_names(plan: BuildPlan) -> dict[str, str]:
-    names = {schema.METHOD: "continuum_method"}
-    names |= {f"metadata/{field.name}": field.name for field in schema.METADATA}
-    names |= {f"metadata/{name}": header_column(key) for key, name in plan.header}
-    return names | {f"params/{name}": PARAM_PREFIX + name for name in plan.params}
+Pieces = list[tuple[BatchRows, range]]
+"""Batches and which of their published rows, counted within the batch."""
 
 
-def _long_blocks(paths: BuildPaths, plan: BuildPlan) -> Iterator[pa.Table]:
-    wanted = [*_staged_names(plan).values(), "grid_first"]
-    join = _join(paths, plan)
-    pending: list[pa.Table] = []
-    rows = 0
+def _long_blocks(plan: BuildPlan) -> Iterator[Pieces]:
+    """The pieces of each chunk of a (N_spec,) array."""
+    pieces: Pieces = []
+    room = schema.ARRAYS_1D_CHUNK
     for batch in plan.batches:
-        if batch.n_rows == 0:
-            continue
-        table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", wanted)
+        start = 0
+        while start < batch.n_rows:
+            stop = min(batch.n_rows, start + room)
+            pieces.append((batch, range(start, stop)))
+            room -= stop - start
+            start = stop
+            if room == 0:
+                yield pieces
+                pieces, room = [], schema.ARRAYS_1D_CHUNK
+    if pieces:
+        yield pieces
+
+
+class _StagedColumns:
+    """Columns of the staged batches as they are published: without duplicates, with the parameters of a catalogue.
+
+    Attributes
+    ----------
+    names : dict of str to str
+        Staged column of each (N_spec,) array, by its path.
+    """
+
+    def __init__(self, paths: BuildPaths, plan: BuildPlan) -> None:
+        self._paths = paths
+        self._plan = plan
+        self.names = {schema.METHOD: "continuum_method"}
+        self.names |= {f"metadata/{field.name}": field.name for field in schema.METADATA}
+        self.names |= {f"metadata/{name}": header_column(key) for key, name in plan.header}
+        self.names |= {f"params/{name}": PARAM_PREFIX + name for name in plan.params}
+        self._kept: pa.Table | None = None
+        self._key = ""
+        self._joined: list[str] = []
+        if plan.catalog is not None:
+            self._kept = read_columns(paths.catalog)
+            self._key = staged_column(plan.catalog.field, plan.header)
+            self._joined = ["params_source", *(PARAM_PREFIX + name for name in plan.catalog.params)]
+
+    @property
+    def index_names(self) -> list[str]:
+        """Staged columns of the index."""
+        params = [PARAM_PREFIX + name for name in self._plan.params]
+        return [*(name for name in (*schema.INDEX_COLUMNS, *schema.INDEX_EXTRA) if name in _FIELDS), *params]
+
+    def read(self, names: list[str], pieces: Pieces) -> pa.Table:
+        """Some columns of the rows of all pieces."""
+        wanted = list(names)
+        joining = not set(names).isdisjoint(self._joined)
+        if joining:
+            wanted += [name for name in (*self._joined, self._key) if name not in names]
+        table = pa.concat_tables([self._piece(wanted, batch, rows) for batch, rows in pieces])
+        if joining and self._plan.catalog is not None:
+            table = joined(table, self._plan.catalog, self._kept, self._key)
+        return table.select(names)
+
+    def _piece(self, names: list[str], batch: BatchRows, rows: range) -> pa.Table:
+        staged = read_columns(self._paths.staged / f"{batch.batch:06d}.columns.arrow", [*names, "grid_first"])
         if batch.excluded:
-            table = table.take(numbers(np.array(kept_rows(batch), np.int64)))
-        pending.append(join(_complete(table, wanted, plan)))
-        rows += table.num_rows
-        while rows >= schema.ARRAYS_1D_CHUNK:
-            whole = pa.concat_tables(pending)
-            yield whole.slice(0, schema.ARRAYS_1D_CHUNK)
-            pending = [whole.slice(schema.ARRAYS_1D_CHUNK)]
-            rows -= schema.ARRAYS_1D_CHUNK
-    if rows:
-        yield pa.concat_tables(pending)
+            staged = staged.take(numbers(np.array(kept_rows(batch), np.int64)))
+        staged = staged.slice(rows.start, len(rows))
+        return pa.table({name: self._column(staged, name) for name in names})
 
-
-def _join(paths: BuildPaths, plan: BuildPlan) -> Callable[[pa.Table], pa.Table]:
-    catalog = plan.catalog
-    if catalog is None:
-        return lambda table: table
-    kept, column = read_columns(paths.catalog), staged_column(catalog.field, plan.header)
-    return lambda table: joined(table, catalog, kept, column)
-
-
-def _complete(table: pa.Table, wanted: list[str], plan: BuildPlan) -> pa.Table:
-    present = set(table.column_names)
-    n = table.num_rows
-    columns = {
-        name: table[name]
-        if name in present
-        else (numbers(np.full(n, np.nan)) if name.startswith(PARAM_PREFIX) else texts([""] * n))
-        for name in wanted
-    }
-    grid = plan.wavelength.grid
-    if plan.wavelength.kind == "lattice" and grid is not None and grid.first is not None:
-        first = grid.first
-        columns["pix_offset"] = numbers(np.array([k - first for k in table["grid_first"].to_pylist()], np.int32))
-    del columns["grid_first"]
-    return pa.table(columns)
+    def _column(self, staged: pa.Table, name: str) -> Any:
+        wavelength = self._plan.wavelength
+        first = wavelength.grid.first if wavelength.grid is not None and wavelength.kind == "lattice" else None
+        if name == "pix_offset" and first is not None:
+            return numbers(np.array([k - first for k in staged["grid_first"].to_pylist()], np.int32))
+        if name in staged.column_names:
+            return staged[name]
+        n = staged.num_rows
+        return numbers(np.full(n, np.nan)) if name.startswith(PARAM_PREFIX) else texts([""] * n)
 
 
 def _write_grid(paths: BuildPaths, plan: BuildPlan) -> ChunkReceipt:
