@@ -26,8 +26,8 @@ from spectral_zarr.tasks.stopwatch import Stopwatch
 COLUMNS_BLOCK = -1
 """Block number of the receipt of the (N_spec,) arrays."""
 
-COLUMNS_AT_ONCE = 32
-"""Staged columns that are in memory together: those of all rows of a chunk take hundreds of megabytes."""
+CELLS_AT_ONCE = 32 * schema.ARRAYS_1D_CHUNK
+"""Cells of staged columns that are in memory together: all columns of a long chunk take hundreds of megabytes."""
 
 _FIELDS = frozenset(field.name for field in schema.METADATA)
 
@@ -57,8 +57,9 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     receipts = list(documents)
     with IndexWriter(paths.tmp, plan.params) as index:
         for block, pieces in enumerate(_long_blocks(plan)):
-            for first in range(0, len(specs), COLUMNS_AT_ONCE):
-                group = specs[first : first + COLUMNS_AT_ONCE]
+            at_once = CELLS_AT_ONCE // sum(len(rows) for _, rows in pieces)
+            for first in range(0, len(specs), at_once):
+                group = specs[first : first + at_once]
                 table = columns.read([columns.names[spec.path] for spec in group], pieces)
                 receipts += [
                     write_column_chunk(paths.tmp, spec, block, table[columns.names[spec.path]]) for spec in group

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from spectral_zarr.contract.units import wavelength_factor
@@ -21,6 +22,9 @@ SHORTEST, LONGEST = 90.0, 3e7
 
 _PIECE = 8192
 """Pixels that are compared with a lattice at a time."""
+
+_REMEMBERED_BYTES = 4 << 20
+"""Memory for the values that were found on a lattice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +138,8 @@ def _explicit(sampling: Sampling, raw: NDArray[np.generic], factor: float, *, so
         raise BadWavelength(message)
     low, high = float(values[0]), float(values[-1])
     _check_range(low, high)
-    digest = hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).hexdigest()
+    # It tells equal grids of one build; a cryptographic digest takes longer than all the rest of a long spectrum.
+    digest = xxhash.xxh3_128_hexdigest(np.ascontiguousarray(values).data)
     grid = Grid("explicit", 0.0, 0.0, None, values.size, low, high, digest)
     return ResolvedGrid(grid, values, pixels, not ordered)
 
@@ -167,26 +172,71 @@ def _snap(raw: NDArray[np.generic], sampling: Sampling, factor: float) -> Grid |
     lattice, n = sampling.lattice_step, raw.size
     if lattice is None:
         return None
-    first: int | None = None
-    # By pieces that stay in the cache; most files have one.
-    for start in range(0, n, _PIECE):
-        piece = raw[start : start + _PIECE].astype(np.float64)
-        _to_angstrom(piece, sampling.scale, factor)
-        if first is None:
-            if not abs(piece[0]) <= LONGEST:
+    ends = raw[:1].astype(np.float64)
+    _to_angstrom(ends, sampling.scale, factor)
+    if not abs(ends[0]) <= LONGEST:
+        return None
+    first = round(float(ends[0]) / lattice)
+    known = _known_positions(lattice, sampling.lattice_tolerance, sampling.scale, factor, raw.dtype.str)
+    if not known.hold(first, raw):
+        # By pieces that stay in the cache; most files have one.
+        for start in range(0, n, _PIECE):
+            piece = raw[start : start + _PIECE].astype(np.float64)
+            _to_angstrom(piece, sampling.scale, factor)
+            piece /= lattice
+            piece -= first
+            piece -= _counting(start // _PIECE)[: piece.size]
+            # Written so that NaN fails the test.
+            low, high = float(np.minimum.reduce(piece)), float(np.maximum.reduce(piece))
+            if not max(high, -low) <= sampling.lattice_tolerance:
                 return None
-            first = round(float(piece[0]) / lattice)
-        piece /= lattice
-        piece -= first
-        piece -= _counting(start // _PIECE)[: piece.size]
-        # Written so that NaN fails the test.
-        low, high = float(np.minimum.reduce(piece)), float(np.maximum.reduce(piece))
-        if not max(high, -low) <= sampling.lattice_tolerance:
-            return None
-    assert first is not None
-    ends = evaluate(sampling.scale, np.array([first * lattice, (first + n - 1) * lattice]))
+        known.add(first, raw)
+    return _lattice_grid(sampling.scale, lattice, first, n)
+
+
+@lru_cache(maxsize=4096)
+def _lattice_grid(scale: str, lattice: float, first: int, n: int) -> Grid:
+    ends = evaluate(scale, np.array([first * lattice, (first + n - 1) * lattice]))
     _check_range(float(ends[0]), float(ends[1]))
-    return Grid(sampling.scale, first * lattice, lattice, first, n, float(ends[0]), float(ends[1]))
+    return Grid(scale, first * lattice, lattice, first, n, float(ends[0]), float(ends[1]))
+
+
+class _Positions:
+    """Values that were found on the points of a lattice, bit by bit: files repeat them, and comparing is cheap."""
+
+    def __init__(self) -> None:
+        self._held: tuple[int, NDArray[Any]] = (0, np.empty(0, np.uint8))
+
+    def hold(self, first: int, raw: NDArray[np.generic]) -> bool:
+        """Whether each value is one that was found on its point before."""
+        low, held = self._held
+        start, n = first - low, raw.size
+        if start < 0 or start + n > held.size:
+            return False
+        bits = raw.view(held.dtype)
+        # The middle tells nearly every axis that rounds in another way.
+        return bool(held[start + n // 2] == bits[n // 2]) and np.array_equal(held[start : start + n], bits)
+
+    def add(self, first: int, raw: NDArray[np.generic]) -> None:
+        """Keep values that lie on the points from `first` on, beside those on neighbouring points if any."""
+        if raw.dtype.kind != "f" or raw.dtype.itemsize > 8 or raw.nbytes > _REMEMBERED_BYTES:
+            return
+        bits = raw.view(f"=u{raw.dtype.itemsize}")
+        low, held = self._held
+        start, stop = min(low, first), max(low + held.size, first + bits.size)
+        joined = first <= low + held.size and low <= first + bits.size
+        if not held.size or not joined or (stop - start) * bits.itemsize > _REMEMBERED_BYTES:
+            self._held = first, bits.copy()
+            return
+        union = np.empty(stop - start, bits.dtype)
+        union[first - start : first - start + bits.size] = bits
+        union[low - start : low - start + held.size] = held
+        self._held = start, union
+
+
+@lru_cache(maxsize=8)
+def _known_positions(lattice: float, tolerance: float, scale: str, factor: float, dtype: str) -> _Positions:
+    return _Positions()
 
 
 @lru_cache(maxsize=128)
