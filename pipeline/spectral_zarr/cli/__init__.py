@@ -22,6 +22,7 @@ from spectral_zarr.cli import (
     validate,
 )
 from spectral_zarr.cli.terminal import forgiving_streams
+from spectral_zarr.cluster.workers import become_worker
 
 TYPER_INTERRUPTED = 130
 """What Typer makes of a KeyboardInterrupt that no command has caught."""
@@ -97,5 +98,6 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the command ``spectral-zarr``."""
+    become_worker()
     failures.interrupt_on_terminate()
     sys.exit(run(sys.argv[1:]))

@@ -8,7 +8,6 @@ from typing import Any
 
 import google_crc32c
 from numcodecs import blosc
-from numcodecs.vlen import VLenUTF8
 from numpy.typing import NDArray
 
 from spectral_zarr.contract.schema import CNAME
@@ -27,13 +26,13 @@ def chunk_key(zarr_format: int, *indices: int) -> str:
     return ".".join(map(str, indices)) if zarr_format == 2 else ".".join(("c", *map(str, indices)))
 
 
-def encode(values: NDArray[Any], clevel: int) -> bytes:
+def encode(values: NDArray[Any] | bytes, clevel: int) -> bytes:
     """Encode one whole chunk.
 
     Parameters
     ----------
-    values : ndarray
-        C-contiguous numbers, or an object array of str, of exactly the chunk shape.
+    values : ndarray or bytes
+        C-contiguous numbers of exactly the chunk shape, or texts that are packed already.
     clevel : int
         Compression level, 5 to 7.
 
@@ -42,8 +41,7 @@ def encode(values: NDArray[Any], clevel: int) -> bytes:
     bytes
     """
     codec = blosc.Blosc(cname=CNAME, clevel=clevel, shuffle=blosc.Blosc.BITSHUFFLE, blocksize=BLOCK_BYTES)
-    payload = VLenUTF8().encode(values) if values.dtype.kind == "O" else values
-    return bytes(codec.encode(payload))
+    return bytes(codec.encode(values))
 
 
 def write_chunk(

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
+from numcodecs.vlen import VLenUTF8
 from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
@@ -22,6 +23,11 @@ from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import Sink, open_durable, translated, write_plain, write_stream_durable
 
 INDEX = "index.parquet"
+_TEXTS_AT_ONCE = 8192
+_COUNT_BYTES = 4
+"""VLenUTF8 begins with the number of texts, and each text with its length."""
+ROW_GROUP = 32_768
+"""Rows that are encoded together: the encoder takes several times the memory of what it encodes."""
 
 
 def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.ChunkedArray) -> ChunkReceipt:
@@ -38,16 +44,17 @@ def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.Chunk
     column : ChunkedArray
         Its values; a short last chunk is padded with the fill value.
     """
-    values = _values(column, spec.kind.dtype)
     length = spec.kind.chunks[0]
-    if values.size < length:
-        nothing: Any = {"O": "", "f": np.nan}.get(values.dtype.kind, 0)
-        fill = np.full(length, nothing, values.dtype)
-        fill[: values.size] = values
-        values = fill
-    return write_chunk(
-        root, spec.path, chunk_key(spec.kind.zarr_format, block), encode(values, spec.kind.clevel), write_plain
-    )
+    if spec.kind.dtype == "text":
+        payload: Any = _packed_texts(column, length)
+    else:
+        payload = to_numpy(column).astype(spec.kind.dtype, copy=False)
+        if payload.size < length:
+            fill = np.full(length, np.nan if payload.dtype.kind == "f" else 0, payload.dtype)
+            fill[: payload.size] = payload
+            payload = fill
+    key = chunk_key(spec.kind.zarr_format, block)
+    return write_chunk(root, spec.path, key, encode(payload, spec.kind.clevel), write_plain)
 
 
 def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -> ChunkReceipt:
@@ -58,14 +65,19 @@ def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -
     )
 
 
-def _values(column: pa.ChunkedArray, dtype: str) -> NDArray[Any]:
-    if dtype == "text":
-        return np.array(column.to_pylist(), dtype=object)
-    return to_numpy(column).astype(dtype, copy=False)
+def _packed_texts(column: pa.ChunkedArray, length: int) -> bytes:
+    """The texts as numcodecs' VLenUTF8 packs them, '' up to `length`, a few thousand at a time as Python objects."""
+    codec = VLenUTF8()
+    packed = [
+        codec.encode(np.array(column.slice(start, _TEXTS_AT_ONCE).to_pylist(), dtype=object))[_COUNT_BYTES:]
+        for start in range(0, len(column), _TEXTS_AT_ONCE)
+    ]
+    nothing = bytes(_COUNT_BYTES * (length - len(column)))
+    return b"".join([length.to_bytes(_COUNT_BYTES, "little"), *packed, nothing])
 
 
 class IndexWriter:
-    """Writes ``index.parquet`` piece by piece, each a row group.
+    """Writes ``index.parquet`` piece by piece.
 
     Parameters
     ----------
@@ -94,10 +106,11 @@ class IndexWriter:
             else:
                 columns[name] = numbers(np.full(n, np.nan))
         self._rows += n
-        piece = pa.table(columns).combine_chunks()
+        piece = pa.table(columns)
         if self._writer is None:
             self._writer = pa.parquet.ParquetWriter(self._sink, piece.schema, compression="zstd")
-        self._writer.write_table(piece, row_group_size=n)
+        for start in range(0, n, ROW_GROUP):
+            self._writer.write_table(piece.slice(start, ROW_GROUP))
 
     def __enter__(self) -> Self:
         return self

@@ -23,15 +23,29 @@ class IndexColumn:
     null: NDArray[np.bool_]
 
 
+class IndexPiece:
+    """Some rows of the index, decoded; only the columns that are asked for become Python objects."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return int(self._batch.num_rows)
+
+    def __getitem__(self, name: str) -> IndexColumn:
+        column = self._batch.column(name)
+        values = column.to_pylist()
+        null = [value is None for value in values] if column.null_count else np.zeros(len(values))
+        return IndexColumn(values, np.array(null, np.bool_))
+
+
 class IndexColumns:
-    """Some columns of the index, read in pieces.
+    """The index, read in pieces.
 
     Parameters
     ----------
     store : Path
         Directory of the store.
-    names : sequence of str
-        Columns that exist.
 
     Attributes
     ----------
@@ -39,20 +53,26 @@ class IndexColumns:
         What ended the reading early, '' when nothing did.
     """
 
-    def __init__(self, store: Path, names: Sequence[str]) -> None:
+    def __init__(self, store: Path) -> None:
         self._path = store / INDEX
-        self._names = list(names)
         self.problem = ""
 
-    def batches(self, rows: int) -> Iterator[tuple[int, dict[str, IndexColumn]]]:
-        """First row and columns of each piece of at most `rows` rows."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns; none when the file cannot be read."""
+        try:
+            return tuple(pa.parquet.read_schema(self._path).names)
+        except Exception as error:
+            self.problem = f"{type(error).__name__}: {error}"
+            return ()
+
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[tuple[int, IndexPiece]]:
+        """First row of each piece of at most `rows` rows, and some columns of the piece."""
         start = 0
         try:
             parquet = pa.parquet.ParquetFile(self._path)
-            # The other columns are decoded as well: readers of the whole file fail when one of them is damaged.
-            for batch in parquet.iter_batches(batch_size=rows):
-                columns = {name: _column(batch.column(name)) for name in self._names}
-                yield start, columns
+            for batch in parquet.iter_batches(batch_size=rows, columns=list(names)):
+                yield start, IndexPiece(batch)
                 start += batch.num_rows
         except Exception as error:
             # A decoder may raise anything on damaged bytes.
@@ -73,9 +93,3 @@ def differing_rows(column: IndexColumn, stored: list[str] | NDArray[Any]) -> NDA
 def _equal(listed: Any, value: Any) -> bool:
     # Only NaN differs from itself.
     return bool(listed == value) or ((listed in (None, "") or listed != listed) and (value == "" or value != value))
-
-
-def _column(column: pa.Array) -> IndexColumn:
-    values = column.to_pylist()
-    null = [value is None for value in values] if column.null_count else np.zeros(len(values))
-    return IndexColumn(values, np.array(null, np.bool_))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def write_columns(path: Path, table: pa.Table) -> StagedFile:
     return StagedFile(path.name, sinks[0].size, sinks[0].crc32c)
 
 
-def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
+def read_columns(path: Path, names: Collection[str] | None = None) -> pa.Table:
     """Columns of one batch; absent names are left out.
 
     Raises
@@ -90,11 +90,10 @@ def read_columns(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     with translated(path):
         try:
             with pa.memory_map(str(path)) as source:
-                reader = pa.ipc.open_file(source)
-                if names is not None:
-                    index = [i for i, name in enumerate(reader.schema.names) if name in set(names)]
-                    reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=index))
-                return reader.read_all()
+                # Nothing is read before it is looked at; a reader that is told the columns copies them and their gaps.
+                table = pa.ipc.open_file(source).read_all()
+                known = set(table.column_names)
+                return table if names is None else table.select([name for name in names if name in known])
         except pa.ArrowInvalid as error:
             raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
 

@@ -14,6 +14,7 @@ from spectral_zarr.store.arrays import column_specs
 from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.calls import Step, reached
 from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
+from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import sync_directory
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import write_record
@@ -26,10 +27,14 @@ from spectral_zarr.tasks.stopwatch import Stopwatch
 COLUMNS_BLOCK = -1
 """Block number of the receipt of the (N_spec,) arrays."""
 
-CELLS_AT_ONCE = 32 * schema.ARRAYS_1D_CHUNK
+CELLS_AT_ONCE = 8 * schema.ARRAYS_1D_CHUNK
 """Cells of staged columns that are in memory together: all columns of a long chunk take hundreds of megabytes."""
 
 _FIELDS = frozenset(field.name for field in schema.METADATA)
+
+
+Pieces = list[tuple[BatchRows, range]]
+"""Batches and which of their published rows, counted within the batch."""
 
 
 def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, ...]) -> BlockReceipt:
@@ -59,13 +64,8 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
         for block, pieces in enumerate(_long_blocks(plan)):
             at_once = CELLS_AT_ONCE // sum(len(rows) for _, rows in pieces)
             for first in range(0, len(specs), at_once):
-                group = specs[first : first + at_once]
-                table = columns.read([columns.names[spec.path] for spec in group], pieces)
-                receipts += [
-                    write_column_chunk(paths.tmp, spec, block, table[columns.names[spec.path]]) for spec in group
-                ]
-            table = columns.read(columns.index_names, pieces)
-            index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
+                receipts += _write_group(paths, columns, specs[first : first + at_once], block, pieces)
+            _add_to_index(index, columns, pieces)
         if plan.wavelength.kind != "ragged":
             receipts.append(_write_grid(paths, plan))
         reached(Step.COLUMNS_WRITTEN)
@@ -77,8 +77,16 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     return receipt
 
 
-Pieces = list[tuple[BatchRows, range]]
-"""Batches and which of their published rows, counted within the batch."""
+def _write_group(
+    paths: BuildPaths, columns: _StagedColumns, group: tuple[ArraySpec, ...], block: int, pieces: Pieces
+) -> list[ChunkReceipt]:
+    table = columns.read([columns.names[spec.path] for spec in group], pieces)
+    return [write_column_chunk(paths.tmp, spec, block, table[columns.names[spec.path]]) for spec in group]
+
+
+def _add_to_index(index: IndexWriter, columns: _StagedColumns, pieces: Pieces) -> None:
+    table = columns.read(columns.index_names, pieces)
+    index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
 
 
 def _long_blocks(plan: BuildPlan) -> Iterator[Pieces]:

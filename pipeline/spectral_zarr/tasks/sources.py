@@ -108,23 +108,15 @@ def _wanted(roots: Iterable[Path], base: str) -> _Wanted:
 
 
 def _listed(path: str, prefix: str, wanted: _Wanted, see: See) -> Iterator[SourceFile]:
-    """Files below a directory, sorted by the bytes of their names; one directory at a time is held."""
-    found, below = _entries(path, wanted)
-    beside = beside_pattern()
-    files = []
-    for raw, status in found.items():
-        # Names that are not UTF-8 are escaped, so that reports and stores can hold them; the path opens the file.
-        name = _escaped(raw)
-        if not beside.fullmatch(name):
-            see(prefix + name, status)
-            files.append(SourceFile(os.path.join(path, raw), prefix + name, status.st_size))  # noqa: PTH118
-    files.sort(key=lambda file: file.name.encode())
+    """Files below a directory, sorted by the bytes of their names; names and sizes of one directory are held."""
+    sizes, below = _entries(path, prefix, wanted, see)
+    files = _joined(path, prefix, sizes)
     if not below:
-        yield from _joined(files)
+        yield from files
         return
     directories = {f"{prefix}{_escaped(name)}/": name for name in below}
     places: Iterator[tuple[bytes, SourceFile | str]] = merge(
-        ((file.name.encode(), file) for file in _joined(files)),
+        ((file.name.encode(), file) for file in files),
         # With the separator, a directory stands where the names of the files in it do.
         sorted((name.encode(), name) for name in directories),
         key=itemgetter(0),
@@ -138,15 +130,26 @@ def _listed(path: str, prefix: str, wanted: _Wanted, see: See) -> Iterator[Sourc
 
 
 def _escaped(name: str) -> str:
+    # Names that are not UTF-8 are escaped, so that reports and stores can hold them; the path opens the file.
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _entries(path: str, wanted: _Wanted) -> tuple[dict[str, os.stat_result], dict[str, _Wanted]]:
-    """Names of the files that are wanted of a directory, and of the directories in which more are."""
-    files = {name: os.stat(os.path.join(path, name)) for name in wanted.files}  # noqa: PTH116, PTH118
+def _entries(path: str, prefix: str, wanted: _Wanted, see: See) -> tuple[dict[str, int], dict[str, _Wanted]]:
+    """Sizes of the files that are wanted of a directory, by name, and the directories in which more are."""
+    sizes: dict[str, int] = {}
+    beside = beside_pattern()
+
+    def take(name: str, status: os.stat_result) -> None:
+        escaped = _escaped(name)
+        if name not in sizes and not beside.fullmatch(escaped):
+            see(prefix + escaped, status)
+            sizes[name] = status.st_size
+
+    for name in wanted.files:
+        take(name, os.stat(os.path.join(path, name)))  # noqa: PTH116, PTH118
     below = dict(wanted.below)
     if not wanted.whole:
-        return files, below
+        return sizes, below
     known = found_pattern()
     with os.scandir(path) as entries:
         for entry in entries:
@@ -159,21 +162,32 @@ def _entries(path: str, wanted: _Wanted) -> tuple[dict[str, os.stat_result], dic
                 except OSError:
                     status = entry.stat(follow_symlinks=False)
                 if not stat.S_ISDIR(status.st_mode):
-                    files[entry.name] = status
-    return files, below
+                    take(entry.name, status)
+    return sizes, below
 
 
-def _joined(files: Iterable[SourceFile]) -> Iterator[SourceFile]:
-    """The files of one directory, where those that are one spectrum together are one."""
-    groups: dict[tuple[str, ...], list[SourceFile]] = {}
-    patterns = joined_patterns()
-    for file in files:
-        name = file.name.rpartition("/")[2]
-        match = next((match for pattern in patterns if (match := pattern.fullmatch(name))), None)
-        key = (file.name,) if match is None else ("", match["key"])
-        groups.setdefault(key, []).append(file)
-    for first, *others in groups.values():
-        yield replace(first, companions=tuple(others)) if others else first
+def _joined(path: str, prefix: str, sizes: dict[str, int]) -> Iterator[SourceFile]:
+    """The files of one directory in order, where those that are one spectrum together are one."""
+
+    def file_of(name: str) -> SourceFile:
+        return SourceFile(os.path.join(path, name), prefix + _escaped(name), sizes[name])  # noqa: PTH118
+
+    # Strings are ordered like their bytes in UTF-8.
+    names = sorted(sizes, key=_escaped)
+    groups: dict[str, list[str]] = {}
+    members: dict[str, str] = {}
+    for pattern in joined_patterns():
+        for name in names:
+            if name not in members and (match := pattern.fullmatch(_escaped(name))) is not None:
+                members[name] = match["key"]
+    for name in names:
+        if name in members:
+            groups.setdefault(members[name], []).append(name)
+    for name in names:
+        first, *others = groups[members[name]] if name in members else [name]
+        if name == first:
+            file = file_of(name)
+            yield replace(file, companions=tuple(map(file_of, others))) if others else file
 
 
 def _expand(sources: Iterable[str]) -> Iterator[Path]:
