@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 
 from spectral_zarr import IngestRequest, ingest, open_executor
+from spectral_zarr.cluster.workers import become_worker
 
 
 def main() -> None:
     """Run the command line."""
+    # As the command does.
+    become_worker()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source")
     parser.add_argument("target")

@@ -75,7 +75,7 @@ def promise_memory(
     # The buffer, one contiguous chunk, its encoded form and the copy of it that is written.
     fill = buffer + 3 * chunk.nbytes(itemsize) + 16 * MIB
     stage = STAGE_HEADROOM + STAGE_FILE_FACTOR * largest_file + STAGE_ROW_BYTES * largest_batch
-    return MemoryPromise(stage, fill, 64 * MIB + 4 * column_bytes, INTERPRETER_BYTES)
+    return MemoryPromise(stage, fill, 64 * MIB + column_bytes, INTERPRETER_BYTES)
 
 
 def predict_files(

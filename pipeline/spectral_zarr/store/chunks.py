@@ -26,12 +26,12 @@ def chunk_key(zarr_format: int, *indices: int) -> str:
     return ".".join(map(str, indices)) if zarr_format == 2 else ".".join(("c", *map(str, indices)))
 
 
-def encode(values: NDArray[Any] | bytes, clevel: int) -> bytes:
+def encode(values: NDArray[Any] | bytearray, clevel: int) -> bytes:
     """Encode one whole chunk.
 
     Parameters
     ----------
-    values : ndarray or bytes
+    values : ndarray or bytearray
         C-contiguous numbers of exactly the chunk shape, or texts that are packed already.
     clevel : int
         Compression level, 5 to 7.

@@ -65,15 +65,15 @@ def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -
     )
 
 
-def _packed_texts(column: pa.ChunkedArray, length: int) -> bytes:
+def _packed_texts(column: pa.ChunkedArray, length: int) -> bytearray:
     """The texts as numcodecs' VLenUTF8 packs them, '' up to `length`, a few thousand at a time as Python objects."""
     codec = VLenUTF8()
-    packed = [
-        codec.encode(np.array(column.slice(start, _TEXTS_AT_ONCE).to_pylist(), dtype=object))[_COUNT_BYTES:]
-        for start in range(0, len(column), _TEXTS_AT_ONCE)
-    ]
-    nothing = bytes(_COUNT_BYTES * (length - len(column)))
-    return b"".join([length.to_bytes(_COUNT_BYTES, "little"), *packed, nothing])
+    packed = bytearray(length.to_bytes(_COUNT_BYTES, "little"))
+    for start in range(0, len(column), _TEXTS_AT_ONCE):
+        texts = np.array(column.slice(start, _TEXTS_AT_ONCE).to_pylist(), dtype=object)
+        packed += memoryview(codec.encode(texts))[_COUNT_BYTES:]
+    packed += bytes(_COUNT_BYTES * (length - len(column)))
+    return packed
 
 
 class IndexWriter:
