@@ -79,16 +79,16 @@ def directories(root: Path, n_files: int, nbytes: int) -> Iterator[None]:
     """Let `root` seem to hold directories with files."""
     real = sources._entries
 
-    def entries(path: str, wanted: Any) -> tuple[dict[str, os.stat_result], dict[str, Any]]:
+    def entries(path: str, prefix: str, wanted: Any, see: sources.See) -> tuple[dict[str, int], dict[str, Any]]:
         if path == str(root):
             return {}, {f"{number:06d}": wanted for number in range(-(-n_files // PER_DIRECTORY))}
         first = int(path[-6:]) * PER_DIRECTORY
         numbers = range(first, min(first + PER_DIRECTORY, n_files))
         mode = stat.S_IFREG | 0o644
-        return {
-            f"spec-{path[-6:]}-59205-{number:010d}.fits": os.stat_result((mode, number, 1, 1, 0, 0, nbytes, 0, 0, 0))
-            for number in numbers
-        }, {}
+        names = [f"spec-{path[-6:]}-59205-{number:010d}.fits" for number in numbers]
+        for name, number in zip(names, numbers, strict=True):
+            see(prefix + name, os.stat_result((mode, number, 1, 1, 0, 0, nbytes, 0, 0, 0)))
+        return dict.fromkeys(names, nbytes), {}
 
     sources._entries = entries
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +22,6 @@ class IndexColumn:
 
     values: list[Any]
     null: NDArray[np.bool_]
-
-
-class IndexPiece:
-    """Some rows of the index, decoded; only the columns that are asked for become Python objects."""
-
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self._batch = batch
-
-    def __len__(self) -> int:
-        return int(self._batch.num_rows)
-
-    def __getitem__(self, name: str) -> IndexColumn:
-        column = self._batch.column(name)
-        values = column.to_pylist()
-        null = [value is None for value in values] if column.null_count else np.zeros(len(values))
-        return IndexColumn(values, np.array(null, np.bool_))
 
 
 class IndexColumns:
@@ -66,14 +51,27 @@ class IndexColumns:
             self.problem = f"{type(error).__name__}: {error}"
             return ()
 
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[tuple[int, IndexPiece]]:
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[tuple[int, dict[str, IndexColumn]]]:
         """First row of each piece of at most `rows` rows, and some columns of the piece."""
         start = 0
+        for batch in self._batches(names, rows):
+            try:
+                columns = {name: _column(batch.column(name)) for name in names}
+            except Exception as error:
+                # Texts are decoded only here.
+                self.problem = f"{type(error).__name__}: {error}"
+                return
+            yield start, columns
+            start += batch.num_rows
+
+    def read(self, name: str, rows: int) -> None:
+        """Decode a column and forget it."""
+        deque(self._batches([name], rows), maxlen=0)
+
+    def _batches(self, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         try:
             parquet = pa.parquet.ParquetFile(self._path)
-            for batch in parquet.iter_batches(batch_size=rows, columns=list(names)):
-                yield start, IndexPiece(batch)
-                start += batch.num_rows
+            yield from parquet.iter_batches(batch_size=rows, columns=list(names))
         except Exception as error:
             # A decoder may raise anything on damaged bytes.
             self.problem = f"{type(error).__name__}: {error}"
@@ -93,3 +91,9 @@ def differing_rows(column: IndexColumn, stored: list[str] | NDArray[Any]) -> NDA
 def _equal(listed: Any, value: Any) -> bool:
     # Only NaN differs from itself.
     return bool(listed == value) or ((listed in (None, "") or listed != listed) and (value == "" or value != value))
+
+
+def _column(column: pa.Array) -> IndexColumn:
+    values = column.to_pylist()
+    null = [value is None for value in values] if column.null_count else np.zeros(len(values))
+    return IndexColumn(values, np.array(null, np.bool_))

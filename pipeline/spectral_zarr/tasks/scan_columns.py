@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,7 +267,7 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
             column = piece[name]
             offences.add("I-03/null", f"index.parquet:{name}", start + np.flatnonzero(column.null))
             # Damaged chunks are reported by the scan of the columns.
-            stored = None if layout is None else _stored(task, layout, start, start + len(piece))
+            stored = None if layout is None else _stored(task, layout, start, start + len(column.values))
             if stored is not None:
                 rows = differing_rows(column, stored)
                 offences.add("I-02/differs", f"index.parquet:{name}", start + rows)
@@ -280,7 +279,7 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
     # The others are decoded as well: readers of the whole file fail when one of them is damaged.
     for name in index.names:
         if name not in compared:
-            deque(index.pieces([name], task.step), maxlen=0)
+            index.read(name, task.step)
     if index.problem:
         offences.note("Z-03/damaged", "index.parquet", index.problem)
 
