@@ -15,6 +15,8 @@ from spectral_zarr.errors import NoSources, UsageError
 from spectral_zarr.model import SourceFile, SourceFiles
 from spectral_zarr.tasks.sources import make_batches, scan_sources
 
+N_LISTED = 20_000
+
 
 def write(root: Path, *names: str) -> None:
     for name in names:
@@ -83,6 +85,18 @@ def many(number: int) -> SourceFiles:
         SourceFile(f"/data/{i // 1000:05d}/spec-{i}.fits", f"{i // 1000:05d}/spec-{i}.fits", 1000 + i % 7)
         for i in range(number)
     )
+
+
+def test_a_large_directory_takes_little_memory_to_list(tmp_path: Path) -> None:
+    for number in range(N_LISTED):
+        (tmp_path / f"spec-1234-56789-{number:06d}.fits").touch()
+    scan_sources([str(tmp_path)])
+    tracemalloc.start()
+    files = scan_sources([str(tmp_path)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(files) == N_LISTED
+    assert peak < 350 * N_LISTED, "a name, a size and the order, where an os.stat_result alone takes more"
 
 
 def test_packed_files_are_a_sequence() -> None:

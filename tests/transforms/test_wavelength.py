@@ -211,6 +211,22 @@ class TestLattice:
         assert resolved.grid.first is None
         assert resolved.grid.scale == "explicit"
 
+    @given(
+        st.lists(st.tuples(st.integers(35_500, 35_540), st.integers(2, 60), st.booleans(), st.booleans()), max_size=12)
+    )
+    def test_what_was_met_before_decides_nothing(self, axes: list[tuple[int, int, bool, bool]]) -> None:
+        for first, n, beside, exact in axes:
+            positions = (first + np.arange(n)) * 1e-4
+            if not exact:
+                positions = positions.astype(np.float32)
+            if beside:
+                positions[n // 2] += 3e-6
+            resolved = explicit(positions, scale="log10", lattice_step=1e-4, lattice_tolerance=0.01)
+            assert resolved.grid.first == (None if beside else first)
+            assert resolved.grid.n_pix == n
+            wanted = 10 ** (positions.astype(np.float64) if beside else (first + np.arange(n)) * 1e-4)
+            np.testing.assert_allclose(values_of(resolved), wanted, rtol=1e-13)
+
 
 class TestRefusals:
     @pytest.mark.parametrize("unit", ["", "adu", "km/s", "Hz", "eV"])
