@@ -153,16 +153,16 @@ class _StagedColumns:
         if batch.excluded:
             staged = staged.take(numbers(np.array(kept_rows(batch), np.int64)))
         staged = staged.slice(rows.start, len(rows))
-        return pa.table({name: self._column(staged, name) for name in names})
+        columns = dict(zip(staged.column_names, staged.columns, strict=True))
+        return pa.table({name: self._column(columns, name, staged.num_rows) for name in names})
 
-    def _column(self, staged: pa.Table, name: str) -> Any:
+    def _column(self, columns: dict[str, Any], name: str, n: int) -> Any:
         wavelength = self._plan.wavelength
         first = wavelength.grid.first if wavelength.grid is not None and wavelength.kind == "lattice" else None
         if name == "pix_offset" and first is not None:
-            return numbers(np.array([k - first for k in staged["grid_first"].to_pylist()], np.int32))
-        if name in staged.column_names:
-            return staged[name]
-        n = staged.num_rows
+            return numbers(np.array([k - first for k in columns["grid_first"].to_pylist()], np.int32))
+        if name in columns:
+            return columns[name]
         return numbers(np.full(n, np.nan)) if name.startswith(PARAM_PREFIX) else texts([""] * n)
 
 

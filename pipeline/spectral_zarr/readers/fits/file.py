@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,12 @@ from spectral_zarr.readers.raw import RawFile, read_raw
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
 MOST_HDUS = 100_000
+
+
+@lru_cache(maxsize=64)
+def _kind(first: bytes) -> str:
+    extension = str(parse_value(first)).strip()
+    return {"IMAGE": "image", "BINTABLE": "table"}.get(extension, extension.lower())
 
 
 class Hdu:
@@ -48,9 +54,7 @@ class Hdu:
         self.shape = axes[::-1]
         self._bitpix = bitpix
         self._data_start = data_start
-        first = header.raw[:CARD]
-        extension = "IMAGE" if index == 0 else str(parse_value(first)).strip()
-        self.kind = {"IMAGE": "image", "BINTABLE": "table"}.get(extension, extension.lower())
+        self.kind = _kind(header.raw[:CARD]) if index else "image"
 
     @cached_property
     def name(self) -> str:

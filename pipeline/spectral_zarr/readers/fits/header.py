@@ -103,15 +103,19 @@ class Header:
 
     def number(self, keyword: str) -> float:
         """Value as float, NaN when absent, not a number or a sentinel."""
-        value = self.get(keyword)
+        # Readers ask for many cards that are not there.
+        offsets = self.cards.offsets.get(keyword)
+        if offsets is None:
+            return math.nan
+        value = self._value(offsets[0])
         if isinstance(value, str):
             try:
                 value = float(value)
             except ValueError:
-                return float("nan")
+                return math.nan
         if isinstance(value, bool) or not isinstance(value, int | float) or value in MISSING_NUMBERS:
-            return float("nan")
-        return float(value) if math.isfinite(value) else float("nan")
+            return math.nan
+        return float(value) if math.isfinite(value) else math.nan
 
     def integer(self, keyword: str) -> int | None:
         """Value as int, None when absent or not an integer."""
