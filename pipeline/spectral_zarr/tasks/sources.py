@@ -22,7 +22,7 @@ from spectral_zarr.readers import SUFFIXES, beside_pattern, found_pattern, joine
 
 See = Callable[[str, os.stat_result], None]
 
-LEAST_BATCH_BYTES, MOST_BATCH_BYTES, BATCHES_AIMED_AT = 16 << 20, 128 << 20, 32
+LEAST_BATCH_BYTES, MOST_BATCH_BYTES, BATCHES_AIMED_AT = 64 << 20, 128 << 20, 32
 
 
 def scan_sources(sources: Sequence[str]) -> SourceFiles:
@@ -223,7 +223,7 @@ def make_batches(files: SourceFiles, options: BuildOptions) -> tuple[Batch, ...]
     files : SourceFiles
         Sorted files.
     options : BuildOptions
-        ``batch_bytes`` (0: a 32nd of the input, within 16 to 128 MiB) and ``batch_files``.
+        ``batch_bytes`` (0: a 32nd of the input, within 64 to 128 MiB) and ``batch_files``.
 
     Returns
     -------
