@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from spectral_zarr import IngestRequest, ingest, open_executor
 from spectral_zarr.cluster.workers import become_worker
 
 
 def main() -> None:
     """Run the command line."""
-    # As the command does.
+    # As the command does, before the libraries are imported.
     become_worker()
+    from spectral_zarr import IngestRequest, ingest, open_executor
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source")
     parser.add_argument("target")
