@@ -20,7 +20,7 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import write_record
 from spectral_zarr.store.staging import StagedPixels, read_columns
 from spectral_zarr.tasks.catalog import joined, staged_column
-from spectral_zarr.tasks.placement import kept_rows, load_plan, place_rows
+from spectral_zarr.tasks.placement import load_plan, place_rows, published
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
 from spectral_zarr.tasks.stopwatch import Stopwatch
 
@@ -29,9 +29,6 @@ COLUMNS_BLOCK = -1
 
 CELLS_AT_ONCE = 8 * schema.ARRAYS_1D_CHUNK
 """Cells of staged columns that are in memory together: all columns of a long chunk take hundreds of megabytes."""
-
-_FIELDS = frozenset(field.name for field in schema.METADATA)
-
 
 Pieces = list[tuple[BatchRows, range]]
 """Batches and which of their published rows, counted within the batch."""
@@ -134,8 +131,8 @@ class _StagedColumns:
     @property
     def index_names(self) -> list[str]:
         """Staged columns of the index."""
-        params = [PARAM_PREFIX + name for name in self._plan.params]
-        return [*(name for name in (*schema.INDEX_COLUMNS, *schema.INDEX_EXTRA) if name in _FIELDS), *params]
+        listed = (*schema.INDEX_COLUMNS, *schema.INDEX_EXTRA)
+        return [name for name in self.names.values() if name in listed or name.startswith(PARAM_PREFIX)]
 
     def read(self, names: list[str], pieces: Pieces) -> pa.Table:
         """Some columns of the rows of all pieces."""
@@ -150,9 +147,7 @@ class _StagedColumns:
 
     def _piece(self, names: list[str], batch: BatchRows, rows: range) -> pa.Table:
         staged = read_columns(self._paths.staged / f"{batch.batch:06d}.columns.arrow", [*names, "grid_first"])
-        if batch.excluded:
-            staged = staged.take(numbers(np.array(kept_rows(batch), np.int64)))
-        staged = staged.slice(rows.start, len(rows))
+        staged = published(staged, batch).slice(rows.start, len(rows))
         columns = dict(zip(staged.column_names, staged.columns, strict=True))
         return pa.table({name: self._column(columns, name, staged.num_rows) for name in names})
 

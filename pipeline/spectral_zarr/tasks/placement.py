@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BatchRows, BuildPlan, Grid
 from spectral_zarr.plan.planner import grid_of
+from spectral_zarr.store.arrow import numbers
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record
 from spectral_zarr.store.staging import read_columns
@@ -75,6 +79,11 @@ def kept_rows(batch: BatchRows) -> list[int]:
     """Staged rows of a batch that are published, in order."""
     excluded = set(batch.excluded)
     return [row for row in range(batch.n_staged) if row not in excluded]
+
+
+def published(table: pa.Table, batch: BatchRows) -> pa.Table:
+    """Those rows of a staged table that are published, in order."""
+    return table.take(numbers(np.array(kept_rows(batch), np.int64))) if batch.excluded else table
 
 
 def place_rows(paths: BuildPaths, plan: BuildPlan, batches: tuple[BatchRows, ...], rows: range) -> Iterator[StagedRow]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import SourceError
-from spectral_zarr.model import Batch, BatchFacts, BatchRows, StageReceipt
+from spectral_zarr.model import Batch, BatchFacts, StageReceipt
 from spectral_zarr.plan import Planner
 from spectral_zarr.plan.planner import PLAN_COLUMNS, repeated_hashes
 from spectral_zarr.readers import find_reader, open_source
@@ -19,7 +19,7 @@ from spectral_zarr.store.arrow import numbers, texts
 from spectral_zarr.store.columns import has_number
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.staging import StagedPixels, read_columns
-from spectral_zarr.tasks.placement import kept_rows
+from spectral_zarr.tasks.placement import published
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_keys
 from spectral_zarr.tasks.stage import Survey
 from spectral_zarr.transforms import prepare
@@ -92,7 +92,7 @@ def staged_tables(paths: BuildPaths, planner: Planner) -> Callable[[list[str]], 
     def tables(names: list[str]) -> Iterator[pa.Table]:
         for batch in planner.batches:
             table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", names)
-            yield _published(_with(table, names), batch)
+            yield published(_with(table, names), batch)
 
     return tables
 
@@ -102,7 +102,7 @@ def surveyed_tables(surveys: Mapping[int, Survey], planner: Planner) -> Callable
 
     def tables(names: list[str]) -> Iterator[pa.Table]:
         for batch in planner.batches:
-            yield _published(_with(surveys[batch.batch].columns, names), batch)
+            yield published(_with(surveys[batch.batch].columns, names), batch)
 
     return tables
 
@@ -113,10 +113,6 @@ def _with(table: pa.Table, names: list[str]) -> pa.Table:
         if name not in table.column_names:
             table = table.append_column(name, texts([""] * table.num_rows))
     return table
-
-
-def _published(table: pa.Table, batch: BatchRows) -> pa.Table:
-    return table.take(numbers(np.array(kept_rows(batch), np.int64))) if batch.excluded else table
 
 
 def add_table(
