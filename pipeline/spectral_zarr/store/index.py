@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,15 @@ class IndexColumns:
         self._path = store / INDEX
         self.problem = ""
 
+    @cached_property
+    def _parquet(self) -> Any:
+        return pa.parquet.ParquetFile(self._path)
+
     @property
     def names(self) -> tuple[str, ...]:
         """All columns; none when the file cannot be read."""
         try:
-            return tuple(pa.parquet.read_schema(self._path).names)
+            return tuple(self._parquet.schema_arrow.names)
         except Exception as error:
             self.problem = f"{type(error).__name__}: {error}"
             return ()
@@ -70,8 +75,7 @@ class IndexColumns:
 
     def _batches(self, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         try:
-            parquet = pa.parquet.ParquetFile(self._path)
-            yield from parquet.iter_batches(batch_size=rows, columns=list(names))
+            yield from self._parquet.iter_batches(batch_size=rows, columns=list(names))
         except Exception as error:
             # A decoder may raise anything on damaged bytes.
             self.problem = f"{type(error).__name__}: {error}"

@@ -176,13 +176,12 @@ def _joined(path: str, prefix: str, sizes: dict[str, int]) -> Iterator[SourceFil
     names = sorted(sizes, key=_escaped)
     groups: dict[str, list[str]] = {}
     members: dict[str, str] = {}
-    for pattern in joined_patterns():
-        for name in names:
-            if name not in members and (match := pattern.fullmatch(_escaped(name))) is not None:
-                members[name] = match["key"]
+    patterns = joined_patterns()
     for name in names:
-        if name in members:
-            groups.setdefault(members[name], []).append(name)
+        match = next((match for pattern in patterns if (match := pattern.fullmatch(_escaped(name)))), None)
+        if match is not None:
+            members[name] = match["key"]
+            groups.setdefault(match["key"], []).append(name)
     for name in names:
         first, *others = groups[members[name]] if name in members else [name]
         if name == first:
