@@ -8,7 +8,8 @@ import os
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = 256 << 20, 32 << 20
 """Bytes. Memory that goes back to the kernel is cleared before it comes again; older C libraries allow 32 MiB at most
 for the second."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_MALLOC_OPTIONS = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}
+"""Numbers of M_TRIM_THRESHOLD and M_MMAP_THRESHOLD."""
 
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -31,10 +32,10 @@ def available_cores() -> int:
 
 def become_worker() -> None:
     """Give this process what workers get, before it imports the libraries; what the user has set stays."""
-    for name, value in WORKER_ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    missing = {name: value for name, value in WORKER_ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(missing)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        # The C library has read its variables when the process began.
-        mallopt(_M_TRIM_THRESHOLD, int(os.environ["MALLOC_TRIM_THRESHOLD_"]))
-        mallopt(_M_MMAP_THRESHOLD, int(os.environ["MALLOC_MMAP_THRESHOLD_"]))
+    for name, option in _MALLOC_OPTIONS.items():
+        # The C library has read the variables of the user when the process began.
+        if mallopt is not None and name in missing:
+            mallopt(option, int(missing[name]))
