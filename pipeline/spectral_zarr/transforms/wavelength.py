@@ -172,11 +172,11 @@ def _snap(raw: NDArray[np.generic], sampling: Sampling, factor: float) -> Grid |
     lattice, n = sampling.lattice_step, raw.size
     if lattice is None:
         return None
-    ends = raw[:1].astype(np.float64)
-    _to_angstrom(ends, sampling.scale, factor)
-    if not abs(ends[0]) <= LONGEST:
+    origin = raw[:1].astype(np.float64)
+    _to_angstrom(origin, sampling.scale, factor)
+    if not abs(origin[0]) <= LONGEST:
         return None
-    first = round(float(ends[0]) / lattice)
+    first = round(float(origin[0]) / lattice)
     known = _known_positions(lattice, sampling.lattice_tolerance, sampling.scale, factor, raw.dtype.str)
     if not known.hold(first, raw):
         # By pieces that stay in the cache; most files have one.

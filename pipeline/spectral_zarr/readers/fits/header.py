@@ -103,11 +103,10 @@ class Header:
 
     def number(self, keyword: str) -> float:
         """Value as float, NaN when absent, not a number or a sentinel."""
-        # Readers ask for many cards that are not there.
-        offsets = self.cards.offsets.get(keyword)
-        if offsets is None:
+        value = self.get(keyword)
+        if value is None:
+            # Readers ask for many cards that are not there.
             return math.nan
-        value = self._value(offsets[0])
         if isinstance(value, str):
             try:
                 value = float(value)
