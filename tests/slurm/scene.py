@@ -12,7 +12,7 @@ from pathlib import Path
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, load_config
 from spectral_zarr.testing import store_digest, write_samples
 
-from .testbed import SLURM, Slurm, wait_until
+from .testbed import PATIENCE, SLURM, Slurm, wait_until
 
 N_FILES, BATCH_FILES = 24, 2
 N_BATCHES = N_FILES // BATCH_FILES
@@ -173,6 +173,13 @@ def worker_jobs(slurm: Slurm, driver: str) -> list[str]:
     """Worker jobs that run."""
     listed = slurm.output("squeue", "--noheader", "--states=R", "--format=%i|%j").split()
     return [job for job, name in (line.split("|") for line in listed) if job != driver and name.startswith("sz-")]
+
+
+def wait_for_workers(slurm: Slurm, driver: str, lost: set[str] | None = None, seconds: float = PATIENCE) -> set[str]:
+    """Wait for two worker jobs beside those that are lost."""
+    gone = lost or set()
+    wait_until(lambda: len(set(worker_jobs(slurm, driver)) - gone) == 2, seconds, "two workers")
+    return set(worker_jobs(slurm, driver)) - gone
 
 
 def log(target: Path) -> str:

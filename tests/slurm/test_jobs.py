@@ -20,6 +20,7 @@ from .scene import (
     proofs,
     submit,
     submit_on_site,
+    wait_for_workers,
     worker_jobs,
 )
 from .testbed import COMMAND, SLURM, Slurm, wait_until
@@ -34,15 +35,14 @@ def test_a_driver_job_refuses_a_second_one_replaces_a_cancelled_worker_and_publi
     slurm, gate, target = halted
     job = submit(slurm, scene, "driver.sbatch", target)
     standing = Standing.at(gate, target)
-    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="two workers")
-    both = set(worker_jobs(slurm, job))
+    both = wait_for_workers(slurm, job)
     words = ["--output=second.log", str(SLURM / "driver.sbatch"), str(scene.files), str(target), *scene.options]
     second = slurm.submit(*words, cwd=target.parent)
     assert slurm.wait(second)["ExitCode"] == "5:0", (target.parent / "second.log").read_text()
     assert set(worker_jobs(slurm, job)) == both
     lost = min(both)
     slurm.output("scancel", lost)
-    wait_until(lambda: len(set(worker_jobs(slurm, job)) - {lost}) == 2, what="another worker")
+    wait_for_workers(slurm, job, {lost})
     gate.open()
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest
@@ -126,9 +126,8 @@ def test_workers_are_replaced_at_their_real_limit(halted: tuple[Slurm, Gate, Pat
     site = PROFILE.replace('walltime = "10"', 'walltime = "1"\nlead_seconds = 20')
     job = submit_on_site(slurm, scene, target, site)
     standing = Standing.at(gate, target)
-    wait_until(lambda: len(worker_jobs(slurm, job)) == 2, what="the workers")
-    first = set(worker_jobs(slurm, job))
-    wait_until(lambda: len(set(worker_jobs(slurm, job)) - first) == 2, 150, "the workers after those")
+    first = wait_for_workers(slurm, job)
+    wait_for_workers(slurm, job, first, 150)
     gate.open()
     assert slurm.wait(job, LONG)["ExitCode"] == "0:0", log(target)
     assert store_digest(target) == scene.digest

@@ -15,7 +15,7 @@ from spectral_zarr.store.claim import current_claim
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.testing import store_digest
 
-from .scene import N_BATCHES, PROFILE, Gate, Scene, Standing, log, proofs, submit, submit_on_site, worker_jobs
+from .scene import N_BATCHES, PROFILE, Gate, Scene, Standing, log, proofs, submit, submit_on_site, wait_for_workers
 from .testbed import SLURM, Slurm, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.sweep]
@@ -29,13 +29,6 @@ def assert_published(slurm: Slurm, job: str, scene: Scene, standing: Standing) -
     assert not list(standing.target.parent.rglob("*.pem"))
 
 
-def wait_for_workers(slurm: Slurm, driver: str, lost: set[str] | None = None) -> set[str]:
-    """Wait for two worker jobs beside those that are lost."""
-    gone = lost or set()
-    wait_until(lambda: len(set(worker_jobs(slurm, driver)) - gone) == 2, LONG, "two workers")
-    return set(worker_jobs(slurm, driver)) - gone
-
-
 def test_a_node_that_goes_down_costs_its_worker_and_nothing_else(
     halted: tuple[Slurm, Gate, Path], scene: Scene
 ) -> None:
@@ -43,10 +36,10 @@ def test_a_node_that_goes_down_costs_its_worker_and_nothing_else(
     job = submit(slurm, scene, "driver.sbatch", target)
     standing = Standing.at(gate, target)
     home = slurm.facts(job)["NodeList"]
-    lost = next(one for one in wait_for_workers(slurm, job) if slurm.facts(one)["NodeList"] != home)
+    lost = next(one for one in wait_for_workers(slurm, job, seconds=LONG) if slurm.facts(one)["NodeList"] != home)
     node = slurm.facts(lost)["NodeList"]
     slurm.output("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    wait_for_workers(slurm, job, {lost})
+    wait_for_workers(slurm, job, {lost}, LONG)
     gate.open()
     assert_published(slurm, job, scene, standing)
     assert slurm.jobs() == []
@@ -59,14 +52,14 @@ def test_workers_that_make_room_for_a_more_important_job_are_replaced(
     site = PROFILE.replace('partition = "main"', 'partition = "spot"\ndirectives = ["--exclude=n1"]')
     job = submit_on_site(slurm, scene, target, site, "--nodelist=n1")
     standing = Standing.at(gate, target)
-    workers = {one: slurm.facts(one)["NodeList"] for one in wait_for_workers(slurm, job)}
+    workers = {one: slurm.facts(one)["NodeList"] for one in wait_for_workers(slurm, job, seconds=LONG)}
     node = max(workers.values())
     lost = {one for one, home in workers.items() if home == node}
     words = ("--partition=main", f"--nodelist={node}", "--exclusive", "--output=/dev/null", "--wrap", "sleep 600")
     other = slurm.submit(*words, cwd=target.parent)
     for one in lost:
         assert slurm.wait(one)["JobState"] == "PREEMPTED"
-    wait_for_workers(slurm, job, lost)
+    wait_for_workers(slurm, job, lost, LONG)
     gate.open()
     assert_published(slurm, job, scene, standing)
     assert slurm.jobs() == [other]
@@ -108,7 +101,7 @@ def test_a_driver_that_is_killed_leaves_a_build_that_the_same_job_finishes(
     slurm, gate, target = halted
     job = submit(slurm, scene, "driver.sbatch", target)
     standing = Standing.at(gate, target)
-    wait_for_workers(slurm, job)
+    wait_for_workers(slurm, job, seconds=LONG)
     assert list(target.parent.rglob("key.pem"))
     end(slurm, job, target)
     gate.open()
@@ -132,7 +125,7 @@ def test_an_ingest_goes_on_while_slurm_does_not_answer(halted: tuple[Slurm, Gate
     slurm, gate, target = halted
     job = submit(slurm, scene, "driver.sbatch", target)
     standing = Standing.at(gate, target)
-    workers = wait_for_workers(slurm, job)
+    workers = wait_for_workers(slurm, job, seconds=LONG)
     with without_controller(slurm):
         assert slurm.run("squeue").returncode != 0
         gate.open()
