@@ -320,7 +320,7 @@ def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
 def write_columns(root: zarr.Group, rows: list[Row], target: Path) -> None:
     """Write the (N_spec,) arrays and the index."""
     columns = columns_of(rows)
-    length = min(131_072, len(rows))
+    length = min(65_536, len(rows))
     for path, values in columns.items():
         dtype = str if isinstance(values[0], str) else np.asarray(values).dtype
         array = create(root, path, (len(rows),), (length,), dtype, ("spectrum",))

@@ -37,7 +37,7 @@ CLEVELS = range(5, 8)
 CNAME = "zstd"
 SHUFFLE = "bitshuffle"
 
-ARRAYS_1D_CHUNK = 131_072
+ARRAYS_1D_CHUNK = 65_536
 """Rows per chunk of the (N_spec,) arrays: they, not the cubes, make the number of files."""
 
 
