@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,9 @@ def everything(store: Path, path: str) -> NDArray[Any]:
     reader = ArrayReader(store, layout)
     fill = layout.fill_text if layout.text else layout.fill
     values: NDArray[Any] = np.full(layout.shape, fill, object if layout.text else np.dtype(layout.dtype))
-    for indices in itertools.product(*map(range, layout.grid)):
-        chunk = reader.texts(*indices) if layout.text else reader.numbers(*indices)
-        if chunk is not None:
+    for indices in product(*map(range, layout.grid)):
+        chunk = list(chain.from_iterable(reader.texts(*indices))) if layout.text else reader.numbers(*indices)
+        if chunk is not None and len(chunk):
             region = tuple(slice(i * n, (i + 1) * n) for i, n in zip(indices, layout.chunks, strict=True))
             values[region] = chunk
     return values

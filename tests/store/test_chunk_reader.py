@@ -15,7 +15,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numcodecs import VLenBytes
+from numcodecs import VLenBytes, VLenUTF8
 from zarr.codecs import BytesCodec
 
 from spectral_zarr.model import ChunkReceipt
@@ -38,7 +38,7 @@ def problem_of(store: Path, *indices: int, receipts: Any = None, text: bool = Fa
     """The problem that a chunk of the array ``x`` is."""
     reader = ArrayReader(store, layout_of(store, "x"), receipts)
     with pytest.raises(ChunkProblem) as caught:
-        reader.texts(*indices) if text else reader.numbers(*indices)
+        list(reader.texts(*indices)) if text else reader.numbers(*indices)
     return caught.value
 
 
@@ -85,7 +85,7 @@ class TestValues:
 
     def test_a_text_chunk_without_a_file_has_no_values(self, tmp_path: Path) -> None:
         zarr.create_array(tmp_path / "x", shape=(4,), chunks=(2,), dtype="str")
-        assert ArrayReader(tmp_path, layout_of(tmp_path, "x")).texts(1) is None
+        assert list(ArrayReader(tmp_path, layout_of(tmp_path, "x")).texts(1)) == []
 
     @pytest.mark.parametrize("inner", [(1, 4), (2, 2), (4, 4)])
     def test_inner_chunks_that_are_absent_are_fill(self, tmp_path: Path, inner: tuple[int, int]) -> None:
@@ -175,9 +175,10 @@ class TestDamage:
         assert ArrayReader(tmp_path, layout_of(tmp_path, "x")).numbers(0, 0) is None
 
 
-def text_array(store: Path, payload: Any, *, n: int = 3) -> None:
+def text_array(store: Path, payload: Any, *, n: int = 3, chunk: int = 0) -> None:
     """An array ``x`` of text of variable length whose only chunk has the given content."""
-    array = zarr.create_array(store / "x", shape=(n,), chunks=(n,), dtype="str", compressors=COMPRESSORS["shuffle"][1])
+    codec = COMPRESSORS["shuffle"][1]
+    array = zarr.create_array(store / "x", shape=(n,), chunks=(chunk or n,), dtype="str", compressors=codec)
     array[:] = np.array(["a"] * n, object)
     (store / "x" / "c/0").write_bytes(numcodecs.Blosc("lz4", 7, 1).encode(payload))
 
@@ -194,6 +195,29 @@ class TestText:
         written(tmp_path, "x", data, zarr_format=2)
         found = problem_of(tmp_path, 0, text=True)
         assert (found.symptom, found.offset) == (UNDECODABLE, 2)
+
+    @pytest.mark.parametrize("missing", [0, 3, 9000])
+    def test_long_chunks_are_given_in_pieces(self, tmp_path: Path, missing: int) -> None:
+        words = [f"{i:x}-{'é' * (i % 90)}" for i in range(20_000)]
+        packed = VLenUTF8().encode(np.array(words + [""] * missing, object))
+        text_array(tmp_path, packed, n=20_000, chunk=20_000 + missing)
+        pieces = list(ArrayReader(tmp_path, layout_of(tmp_path, "x")).texts(0))
+        assert len(pieces) > 1
+        assert [text for piece in pieces for text in piece] == words
+
+    def test_bytes_in_a_long_chunk_that_are_not_utf_8_name_their_row(self, tmp_path: Path) -> None:
+        words = [b"x" * 80] * 20_000
+        words[12_345] = b"\xff\xfe"
+        text_array(tmp_path, VLenBytes().encode(np.array(words, object)), n=20_000)
+        found = problem_of(tmp_path, 0, text=True)
+        assert (found.symptom, found.offset) == (UNDECODABLE, 12_345)
+
+    @pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFFF, 79, 81])
+    def test_a_wrong_length_in_a_long_chunk_is_damage(self, tmp_path: Path, length: int) -> None:
+        packed = bytearray(VLenBytes().encode(np.array([b"x" * 80] * 20_000, object)))
+        packed[4 + 84 * 15_000 : 8 + 84 * 15_000] = length.to_bytes(4, "little")
+        text_array(tmp_path, bytes(packed), n=20_000)
+        assert problem_of(tmp_path, 0, text=True).symptom == DAMAGED
 
     @pytest.mark.parametrize("count", [0, 2, 4, 2**31, 2**32 - 1])
     def test_another_number_of_texts_is_damage(self, tmp_path: Path, count: int) -> None:
@@ -220,7 +244,7 @@ class TestText:
         for position in range(len(whole)):
             file.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
             try:
-                reader.texts(0)
+                list(reader.texts(0))
             except ChunkProblem as problem:
                 symptoms.add(problem.symptom)
         assert DAMAGED in symptoms

@@ -7,7 +7,7 @@ import os
 import stat
 import struct
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ FEW_CHUNKS = 64
 
 MOST_FILE_BYTES = 9 << 28
 """Two gibibytes, the limit of Blosc, and room for what surrounds them."""
+
+_LONG_BYTES, _TEXTS_AT_ONCE = 1 << 20, 8192
+"""Bytes of packed texts above which so many texts are decoded at a time: finding where they end takes as long."""
 
 _ABSENT = 2**64 - 1
 _PIECE_BYTES = 1 << 20
@@ -119,17 +122,27 @@ class ArrayReader:
         numbers = (name if nested else name.removeprefix(f"{layout.prefix}.") for name in names)
         return sorted(int(number) for number in numbers if number.isdecimal() and int(number) in indices)
 
-    def texts(self, index: int) -> list[str] | None:
-        """Values of a chunk of a (N_spec,) text array, clipped to the array; None when its file is missing."""
+    def texts(self, index: int) -> Iterator[list[str]]:
+        """Values of a chunk of a (N_spec,) text array, clipped to the array; nothing when its file is missing.
+
+        Yields
+        ------
+        list of str
+            The next rows: a long chunk takes many times its memory as Python objects.
+
+        Raises
+        ------
+        ChunkProblem
+            When the chunk differs from its receipt or cannot be decoded; some of its rows may have been given before.
+        """
         key = self._layout.key(index)
         payload = self._payload(key)
         if payload is None:
-            return None
+            return
         (length,) = self._clip((index,))
-        if self._layout.text == "fixed":
-            return _texts(key, self._decode(key, payload, (index,))[length])
-        if not self._layout.plain:
-            return _texts(key, self._decode(key, payload, (index,))[length])
+        if self._layout.text == "fixed" or not self._layout.plain:
+            yield _texts(key, self._decode(key, payload, (index,))[length])
+            return
         if (problem := frame_problem(payload, None, codec=self._layout.codec)) is not None:
             raise ChunkProblem(DAMAGED, key, problem)
         try:
@@ -137,11 +150,16 @@ class ArrayReader:
         except Exception as error:
             # A decoder may raise anything on damaged bytes.
             raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
+        del payload
         # The decoder makes room for as many texts as the chunk promises.
         count = int.from_bytes(decoded[:4], "little")
         if len(decoded) < 4 or not length.stop <= count <= self._layout.chunks[0]:
             raise ChunkProblem(DAMAGED, key, f"{count} texts instead of {self._layout.chunks[0]}")
-        return self._variable(key, decoded)[length]
+        for first, piece in _cut(decoded, count):
+            # What fills the chunk up is decoded as well: it may be damaged like the rest.
+            texts = _variable(key, piece, first)
+            if first < length.stop:
+                yield texts[: length.stop - first]
 
     def _clip(self, indices: tuple[int, ...]) -> tuple[slice, ...]:
         triples = zip(self._layout.shape, self._layout.chunks, indices, strict=True)
@@ -221,24 +239,38 @@ class ArrayReader:
         places = zip(indices, self._layout.chunks, strict=True)
         return np.asarray(self._array[tuple(slice(i * chunk, (i + 1) * chunk) for i, chunk in places)])
 
-    def _variable(self, key: str, decoded: bytes) -> list[str]:
-        try:
-            values: list[str] = VLenUTF8().decode(decoded).tolist()
-        except UnicodeDecodeError:
-            raise _undecodable(key, decoded) from None
-        except Exception as error:
-            raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
-        return values
+
+def _cut(decoded: bytes, count: int) -> Iterator[tuple[int, bytes]]:
+    """Pieces of packed texts, each packed in the same way, with the number of their first text."""
+    if len(decoded) <= _LONG_BYTES:
+        yield 0, decoded
+        return
+    stop = 4
+    for first in range(0, count, _TEXTS_AT_ONCE):
+        start, n = stop, min(_TEXTS_AT_ONCE, count - first)
+        for _ in range(n):
+            stop += 4 + int.from_bytes(decoded[stop : stop + 4], "little")
+        yield first, n.to_bytes(4, "little") + decoded[start:stop]
 
 
-def _undecodable(key: str, decoded: bytes) -> ChunkProblem:
+def _variable(key: str, packed: bytes, first: int) -> list[str]:
     try:
-        raw = VLenBytes().decode(decoded)
+        values: list[str] = VLenUTF8().decode(packed).tolist()
+    except UnicodeDecodeError:
+        raise _undecodable(key, packed, first) from None
+    except Exception as error:
+        raise ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}") from None
+    return values
+
+
+def _undecodable(key: str, packed: bytes, first: int) -> ChunkProblem:
+    try:
+        raw = VLenBytes().decode(packed)
     except ValueError as error:
         # A damaged length cuts a text, or reads into the next one, before it ends beyond the chunk.
         return ChunkProblem(DAMAGED, key, f"{type(error).__name__}: {error}")
     bad = next(i for i, value in enumerate(raw) if not _is_utf8(value))
-    return ChunkProblem(UNDECODABLE, key, repr(bytes(raw[bad])[:40]), bad)
+    return ChunkProblem(UNDECODABLE, key, repr(bytes(raw[bad])[:40]), first + bad)
 
 
 def file_problem(path: Path, receipt: ChunkReceipt) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,13 @@ from spectral_zarr.store.columns import INDEX
 from spectral_zarr.store.documents import TEXT, ArrayLayout
 from spectral_zarr.store.index import IndexColumns, differing_rows
 from spectral_zarr.store.proof import NO_ARRAY, proof_of
+from spectral_zarr.tasks.memory import give_back
 from spectral_zarr.tasks.scan import unpack
 
 LONGEST_HASHED = 256
+
+INDEX_ROWS = 16_384
+"""Rows of the index that are compared together; those of the index and of the array are both held."""
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".mxlo", ".fits.z")
 
@@ -79,6 +84,10 @@ class ColumnsScan:
     from_fits: bool = False
 
 
+class _Damaged(Exception):
+    """A chunk cannot be used; it has been counted."""
+
+
 class _Columns:
     """Values of a range of rows, array by array."""
 
@@ -97,23 +106,64 @@ class _Columns:
         layout = self._layouts.get(path)
         if layout is None:
             return None
-        receipts = None if self._receipts is None else self._receipts.get(path, {})
-        reader = ArrayReader(self._store, layout, receipts)
-        text, first_row, n_rows = layout.kind == TEXT, self._rows.start, len(self._rows)
-        values: Any = [layout.fill_text] * n_rows if text else np.full(n_rows, layout.fill, layout.dtype)
-        for index in reader.present(range(first_row // layout.chunks[0], -(-self._rows.stop // layout.chunks[0]))):
+        try:
+            if layout.kind == TEXT:
+                return [text for _, texts in self.texts(layout) for text in texts]
+            return self._numbers(layout)
+        except _Damaged:
+            return None
+
+    def texts(self, layout: ArrayLayout) -> Iterator[tuple[int, list[str]]]:
+        """First row and texts of consecutive pieces of the range.
+
+        Raises
+        ------
+        _Damaged
+            When a chunk cannot be used, which has been counted; pieces before it have been given.
+        """
+        done = self._rows.start
+        for index, reader in self._chunks(layout):
             first = index * layout.chunks[0]
-            try:
-                chunk = reader.texts(index) if text else reader.numbers(index)
-            except ChunkProblem as problem:
-                row = first + problem.offset
-                self._offences.note(problem.symptom, f"{path}/{problem.key}", problem.reason, [row])
-                return None
+            with self._counting(layout, first):
+                for texts in reader.texts(index):
+                    low, high = max(first, self._rows.start), min(first + len(texts), self._rows.stop)
+                    if low < high:
+                        if done < low:
+                            yield done, [layout.fill_text] * (low - done)
+                        yield low, texts[low - first : high - first]
+                        done = high
+                    first += len(texts)
+        if done < self._rows.stop:
+            yield done, [layout.fill_text] * (self._rows.stop - done)
+
+    def _numbers(self, layout: ArrayLayout) -> NDArray[Any]:
+        values = np.full(len(self._rows), layout.fill, layout.dtype)
+        for index, reader in self._chunks(layout):
+            first = index * layout.chunks[0]
+            with self._counting(layout, first):
+                chunk = reader.numbers(index)
             if chunk is not None:
-                inside = chunk[max(first_row - first, 0) : self._rows.stop - first]
-                start = max(first - first_row, 0)
+                inside = chunk[max(self._rows.start - first, 0) : self._rows.stop - first]
+                start = max(first - self._rows.start, 0)
                 values[start : start + len(inside)] = inside
         return values
+
+    def _chunks(self, layout: ArrayLayout) -> Iterator[tuple[int, ArrayReader]]:
+        receipts = None if self._receipts is None else self._receipts.get(layout.path, {})
+        reader = ArrayReader(self._store, layout, receipts)
+        length = layout.chunks[0]
+        present = reader.present(range(self._rows.start // length, -(-self._rows.stop // length)))
+        return ((index, reader) for index in present)
+
+    @contextmanager
+    def _counting(self, layout: ArrayLayout, first: int) -> Iterator[None]:
+        """Count what is wrong with the chunk that begins at row `first`."""
+        try:
+            yield
+        except ChunkProblem as problem:
+            where = f"{layout.path}/{problem.key}"
+            self._offences.note(problem.symptom, where, problem.reason, [first + problem.offset])
+            raise _Damaged from None
 
 
 def scan_columns(task: ColumnsTask) -> ColumnsScan:
@@ -136,15 +186,17 @@ def scan_columns(task: ColumnsTask) -> ColumnsScan:
             check_number(offences, path, task.start, values)
     kept: dict[str, list[str]] = {}
     identifiers, from_fits = b"", False
-    for layout in task.columns:
-        if layout.kind == TEXT and (texts := columns.read(layout.path)) is not None:
-            check_text(offences, layout.path, task.start, texts)
-            if layout.path in _KEPT:
-                kept[layout.path] = _shared(texts)
-            elif layout.path == "metadata/spec_id":
-                identifiers = _hashes(texts)
-            elif layout.path == "metadata/source_file":
-                from_fits = any(name.lower().endswith(FITS_SUFFIXES) for name in texts)
+    for layout in (layout for layout in task.columns if layout.kind == TEXT):
+        # What is found in a column counts only when all of it can be read.
+        found, rows = Offences(), _TextRows()
+        with suppress(_Damaged):
+            for first, texts in columns.texts(layout):
+                check_text(found, layout.path, first, texts)
+                rows.add(layout.path, texts)
+            offences.merge(found.counted())
+            kept |= {layout.path: rows.kept} if layout.path in _KEPT else {}
+            identifiers += rows.identifiers
+            from_fits |= rows.from_fits
     return ColumnsScan(
         start=task.start,
         stop=task.stop,
@@ -158,10 +210,33 @@ def scan_columns(task: ColumnsTask) -> ColumnsScan:
 _KEPT = frozenset({schema.METHOD, "metadata/source_type", "metadata/flux_type", "metadata/instrument"})
 
 
-def _shared(texts: list[str]) -> list[str]:
-    """The same texts, equal ones as one object: these columns repeat a few words."""
-    known: dict[str, str] = {}
-    return [known.setdefault(text, text) for text in texts]
+class _TextRows:
+    """What is kept of a text column.
+
+    Attributes
+    ----------
+    kept : list of str
+        All texts of a column that is compared with others; it repeats a few words, which are held once.
+    identifiers : bytes
+        Hashes of the identifiers.
+    from_fits : bool
+        Whether some text is the name of a FITS file.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.identifiers = b""
+        self.from_fits = False
+        self._words: dict[str, str] = {}
+
+    def add(self, path: str, texts: list[str]) -> None:
+        """Add the next texts of a column."""
+        if path in _KEPT:
+            self.kept += [self._words.setdefault(text, text) for text in texts]
+        elif path == "metadata/spec_id":
+            self.identifiers += _hashes(texts)
+        elif path == "metadata/source_file":
+            self.from_fits |= any(name.lower().endswith(FITS_SUFFIXES) for name in texts)
 
 
 def _cross_check(task: ColumnsTask, columns: _Columns, kept: dict[str, list[str]], offences: Offences) -> Counted:
@@ -221,6 +296,7 @@ class RestTask:
 
 def scan_columns_or_rest(task: ColumnsTask | RestTask) -> ColumnsScan:
     """Run either kind of task, so that both can be under way at the same time."""
+    give_back()
     return scan_columns(task) if isinstance(task, ColumnsTask) else ColumnsScan(0, 0, scan_rest(task))
 
 
@@ -263,23 +339,23 @@ def _scan_grid(task: RestTask, layout: ArrayLayout, offences: Offences) -> None:
 def _compare_index(task: RestTask, offences: Offences) -> None:
     index = IndexColumns(Path(task.store))
     for name, layout in task.index:
-        for start, piece in index.pieces([name], task.step):
+        stored = _Stored(task, layout)
+        for start, piece in index.pieces([name], INDEX_ROWS):
             column = piece[name]
             offences.add("I-03/null", f"index.parquet:{name}", start + np.flatnonzero(column.null))
             # Damaged chunks are reported by the scan of the columns.
-            stored = None if layout is None else _stored(task, layout, start, start + len(column.values))
-            if stored is not None:
-                rows = differing_rows(column, stored)
+            if (values := stored.read(start, start + len(column.values))) is not None:
+                rows = differing_rows(column, values)
                 offences.add("I-02/differs", f"index.parquet:{name}", start + rows)
     compared = {name for name, _ in task.index}
     if compared.issuperset(_MODEL):
-        for start, piece in index.pieces(_MODEL, task.step):
-            source_types, simulators = (_shared(piece[name].values) for name in _MODEL)
+        for start, piece in index.pieces(_MODEL, INDEX_ROWS):
+            source_types, simulators = (piece[name].values for name in _MODEL)
             check_simulator(offences, "index.parquet:simulator", start, source_types, simulators)
     # The others are decoded as well: readers of the whole file fail when one of them is damaged.
     for name in index.names:
         if name not in compared:
-            index.read(name, task.step)
+            index.read(name, INDEX_ROWS)
     if index.problem:
         offences.note("Z-03/damaged", "index.parquet", index.problem)
 
@@ -287,9 +363,25 @@ def _compare_index(task: RestTask, offences: Offences) -> None:
 _MODEL = ("source_type", "simulator")
 
 
-def _stored(task: RestTask, layout: ArrayLayout, start: int, stop: int) -> Any:
-    block = ColumnsTask(task.store, start, stop, (layout,), proof=task.proof)
-    return _Columns(block, Offences()).read(layout.path)
+class _Stored:
+    """Values of the array of an index column, of which the block that was read last is held."""
+
+    def __init__(self, task: RestTask, layout: ArrayLayout | None) -> None:
+        self._task = task
+        self._layout = layout
+        self._rows = range(0)
+        self._values: Any = None
+
+    def read(self, start: int, stop: int) -> Any:
+        """Values of a range of rows; None when there is no array, or a chunk of the block is damaged."""
+        if self._layout is not None and not (self._rows.start <= start and stop <= self._rows.stop):
+            step, self._values = self._task.step, None
+            self._rows = range(start // step * step, min(-(-stop // step) * step, self._task.n_spec))
+            block = ColumnsTask(
+                self._task.store, self._rows.start, self._rows.stop, (self._layout,), proof=self._task.proof
+            )
+            self._values = _Columns(block, Offences()).read(self._layout.path)
+        return None if self._values is None else self._values[start - self._rows.start : stop - self._rows.start]
 
 
 def _files_are_whole(task: RestTask, offences: Offences) -> bool:
