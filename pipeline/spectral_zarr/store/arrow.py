@@ -61,5 +61,12 @@ def to_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
     return np.concatenate(pieces)
 
 
+def unmapped(table: pa.Table) -> pa.Table:
+    """The same columns in memory of their own, so that the file in which they are mapped can be let go."""
+    # Arrow copies what it concatenates, and gives one array alone back as it is.
+    columns = [pa.concat_arrays([*column.chunks, column.chunk(0)[:0]]) for column in table.columns]
+    return pa.table(columns, names=table.column_names)
+
+
 def _bits(values: Sequence[bool]) -> pa.Buffer:
     return pa.py_buffer(np.packbits(np.asarray(values, np.bool_), bitorder="little"))

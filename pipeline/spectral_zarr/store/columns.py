@@ -27,34 +27,59 @@ _TEXTS_AT_ONCE = 8192
 _COUNT_BYTES = 4
 """VLenUTF8 begins with the number of texts, and each text with its length."""
 ROW_GROUP = 32_768
-"""Rows that are encoded together: the encoder takes several times the memory of what it encodes."""
+"""Rows of the index that are encoded together: the encoder takes several times the memory of what it encodes."""
 
 
-def write_column_chunk(root: Path, spec: ArraySpec, block: int, column: pa.ChunkedArray) -> ChunkReceipt:
-    """Write one chunk of a (N_spec,) array, which `sync_tree` makes durable: a build that is resumed writes it again.
+class ColumnChunk:
+    """One chunk of a (N_spec,) array, packed while its values come piece by piece.
 
     Parameters
     ----------
-    root : Path
-        Directory of the store.
     spec : ArraySpec
         The array.
     block : int
         Index of the chunk.
-    column : ChunkedArray
-        Its values; a short last chunk is padded with the fill value.
     """
-    length = spec.kind.chunks[0]
-    if spec.kind.dtype == "text":
-        payload: Any = _packed_texts(column, length)
-    else:
-        payload = to_numpy(column).astype(spec.kind.dtype, copy=False)
-        if payload.size < length:
-            fill = np.full(length, np.nan if payload.dtype.kind == "f" else 0, payload.dtype)
-            fill[: payload.size] = payload
-            payload = fill
-    key = chunk_key(spec.kind.zarr_format, block)
-    return write_chunk(root, spec.path, key, encode(payload, spec.kind.clevel), write_plain)
+
+    def __init__(self, spec: ArraySpec, block: int) -> None:
+        self._spec = spec
+        self._block = block
+        self._length = spec.kind.chunks[0]
+        self._n = 0
+        self._texts = bytearray()
+        self._numbers = np.empty(0)
+        if spec.kind.dtype == "text":
+            self._texts += self._length.to_bytes(_COUNT_BYTES, "little")
+        else:
+            dtype = np.dtype(spec.kind.dtype)
+            self._numbers = np.full(self._length, np.nan if dtype.kind == "f" else 0, dtype)
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        """Add the values of the next rows, of which nothing is held."""
+        n = len(column)
+        if self._spec.kind.dtype == "text":
+            _pack_texts(self._texts, column)
+        elif n:
+            self._numbers[self._n : self._n + n] = to_numpy(column)
+        self._n += n
+
+    def write(self, root: Path) -> ChunkReceipt:
+        """Write the chunk, filled up with '', NaN or 0.
+
+        `sync_tree` makes it durable: a build that is resumed writes it again.
+
+        Parameters
+        ----------
+        root : Path
+            Directory of the store.
+        """
+        kind = self._spec.kind
+        payload: Any = self._numbers
+        if kind.dtype == "text":
+            self._texts += bytes(_COUNT_BYTES * (self._length - self._n))
+            payload = self._texts
+        key = chunk_key(kind.zarr_format, self._block)
+        return write_chunk(root, self._spec.path, key, encode(payload, kind.clevel), write_plain)
 
 
 def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -> ChunkReceipt:
@@ -65,15 +90,12 @@ def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -
     )
 
 
-def _packed_texts(column: pa.ChunkedArray, length: int) -> bytearray:
-    """The texts as numcodecs' VLenUTF8 packs them, '' up to `length`, a few thousand at a time as Python objects."""
+def _pack_texts(packed: bytearray, column: pa.ChunkedArray) -> None:
+    """Append the texts as numcodecs' VLenUTF8 packs them, a few thousand at a time as Python objects."""
     codec = VLenUTF8()
-    packed = bytearray(length.to_bytes(_COUNT_BYTES, "little"))
     for start in range(0, len(column), _TEXTS_AT_ONCE):
         texts = np.array(column.slice(start, _TEXTS_AT_ONCE).to_pylist(), dtype=object)
         packed += memoryview(codec.encode(texts))[_COUNT_BYTES:]
-    packed += bytes(_COUNT_BYTES * (length - len(column)))
-    return packed
 
 
 class IndexWriter:
@@ -95,7 +117,7 @@ class IndexWriter:
         self._writer: pa.parquet.ParquetWriter | None = None
 
     def add(self, table: pa.Table) -> None:
-        """Write the staged columns of the next rows; parameter columns are named by the parameter."""
+        """Write the staged columns of the next `ROW_GROUP` rows; parameter columns are named by the parameter."""
         n = table.num_rows
         columns: dict[str, Any] = {}
         for name in (*schema.INDEX_COLUMNS, "row_idx", *schema.INDEX_EXTRA, *self._params):
@@ -109,8 +131,7 @@ class IndexWriter:
         piece = pa.table(columns)
         if self._writer is None:
             self._writer = pa.parquet.ParquetWriter(self._sink, piece.schema, compression="zstd")
-        for start in range(0, n, ROW_GROUP):
-            self._writer.write_table(piece.slice(start, ROW_GROUP))
+        self._writer.write_table(piece)
 
     def __enter__(self) -> Self:
         return self

@@ -11,15 +11,16 @@ import pyarrow as pa
 from spectral_zarr.contract import schema
 from spectral_zarr.model import BatchRows, BlockReceipt, BuildPlan, ChunkReceipt
 from spectral_zarr.store.arrays import column_specs
-from spectral_zarr.store.arrow import numbers, texts
+from spectral_zarr.store.arrow import numbers, texts, unmapped
 from spectral_zarr.store.calls import Step, reached
-from spectral_zarr.store.columns import IndexWriter, write_column_chunk, write_wavelength
+from spectral_zarr.store.columns import ROW_GROUP, ColumnChunk, IndexWriter, write_wavelength
 from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import sync_directory
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import write_record
 from spectral_zarr.store.staging import StagedPixels, read_columns
 from spectral_zarr.tasks.catalog import joined, staged_column
+from spectral_zarr.tasks.memory import give_back
 from spectral_zarr.tasks.placement import load_plan, place_rows, published
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
 from spectral_zarr.tasks.stopwatch import Stopwatch
@@ -27,8 +28,8 @@ from spectral_zarr.tasks.stopwatch import Stopwatch
 COLUMNS_BLOCK = -1
 """Block number of the receipt of the (N_spec,) arrays."""
 
-CELLS_AT_ONCE = 8 * schema.ARRAYS_1D_CHUNK
-"""Cells of staged columns that are in memory together: all columns of a long chunk take hundreds of megabytes."""
+CELLS_AT_ONCE = 4 * schema.ARRAYS_1D_CHUNK
+"""Cells of (N_spec,) arrays that are packed together: all columns of a long chunk take hundreds of megabytes."""
 
 Pieces = list[tuple[BatchRows, range]]
 """Batches and which of their published rows, counted within the batch."""
@@ -52,16 +53,18 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
         Size and CRC-32C of every chunk, every document and the index; also on disk.
     """
     watch = Stopwatch()
+    give_back()
     paths = BuildPaths.of(target)
     plan = load_plan(target, plan_sha256)
     specs = column_specs(plan)
     columns = _StagedColumns(paths, plan)
     receipts = list(documents)
     with IndexWriter(paths.tmp, plan.params) as index:
-        for block, pieces in enumerate(_long_blocks(plan)):
+        for block, pieces in enumerate(_blocks(plan, schema.ARRAYS_1D_CHUNK)):
             at_once = CELLS_AT_ONCE // sum(len(rows) for _, rows in pieces)
             for first in range(0, len(specs), at_once):
                 receipts += _write_group(paths, columns, specs[first : first + at_once], block, pieces)
+        for pieces in _blocks(plan, ROW_GROUP):
             _add_to_index(index, columns, pieces)
         if plan.wavelength.kind != "ragged":
             receipts.append(_write_grid(paths, plan))
@@ -77,19 +80,22 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
 def _write_group(
     paths: BuildPaths, columns: _StagedColumns, group: tuple[ArraySpec, ...], block: int, pieces: Pieces
 ) -> list[ChunkReceipt]:
-    table = columns.read([columns.names[spec.path] for spec in group], pieces)
-    return [write_column_chunk(paths.tmp, spec, block, table[columns.names[spec.path]]) for spec in group]
+    chunks = [(columns.names[spec.path], ColumnChunk(spec, block)) for spec in group]
+    for table in columns.tables([name for name, _ in chunks], pieces):
+        for name, chunk in chunks:
+            chunk.add(table[name])
+    return [chunk.write(paths.tmp) for _, chunk in chunks]
 
 
 def _add_to_index(index: IndexWriter, columns: _StagedColumns, pieces: Pieces) -> None:
-    table = columns.read(columns.index_names, pieces)
+    table = pa.concat_tables([unmapped(piece) for piece in columns.tables(columns.index_names, pieces)])
     index.add(table.rename_columns([name.removeprefix(PARAM_PREFIX) for name in table.column_names]))
 
 
-def _long_blocks(plan: BuildPlan) -> Iterator[Pieces]:
-    """The pieces of each chunk of a (N_spec,) array."""
+def _blocks(plan: BuildPlan, length: int) -> Iterator[Pieces]:
+    """The pieces of each block of so many rows."""
     pieces: Pieces = []
-    room = schema.ARRAYS_1D_CHUNK
+    room = length
     for batch in plan.batches:
         start = 0
         while start < batch.n_rows:
@@ -99,7 +105,7 @@ def _long_blocks(plan: BuildPlan) -> Iterator[Pieces]:
             start = stop
             if room == 0:
                 yield pieces
-                pieces, room = [], schema.ARRAYS_1D_CHUNK
+                pieces, room = [], length
     if pieces:
         yield pieces
 
@@ -134,16 +140,16 @@ class _StagedColumns:
         listed = (*schema.INDEX_COLUMNS, *schema.INDEX_EXTRA)
         return [name for name in self.names.values() if name in listed or name.startswith(PARAM_PREFIX)]
 
-    def read(self, names: list[str], pieces: Pieces) -> pa.Table:
-        """Some columns of the rows of all pieces."""
-        wanted = list(names)
-        joining = not set(names).isdisjoint(self._joined)
-        if joining:
-            wanted += [name for name in (*self._joined, self._key) if name not in names]
+    def tables(self, names: list[str], pieces: Pieces) -> Iterator[pa.Table]:
+        """Some columns of the rows of all pieces, batch by batch where that will do: a mapped file counts as memory."""
+        if set(names).isdisjoint(self._joined) or self._plan.catalog is None:
+            for batch, rows in pieces:
+                yield self._piece(names, batch, rows)
+            return
+        wanted = [*names, *(name for name in (*self._joined, self._key) if name not in names)]
+        # Every join looks at all rows of the catalogue.
         table = pa.concat_tables([self._piece(wanted, batch, rows) for batch, rows in pieces])
-        if joining and self._plan.catalog is not None:
-            table = joined(table, self._plan.catalog, self._kept, self._key)
-        return table.select(names)
+        yield joined(table, self._plan.catalog, self._kept, self._key).select(names)
 
     def _piece(self, names: list[str], batch: BatchRows, rows: range) -> pa.Table:
         staged = read_columns(self._paths.staged / f"{batch.batch:06d}.columns.arrow", [*names, "grid_first"])
