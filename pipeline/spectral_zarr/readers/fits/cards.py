@@ -27,7 +27,7 @@ MISSING_NUMBERS = (-999, -9999)
 _SENTINEL_NUMBER = re.compile(r"^-9{3,4}(?:\.0*)?$")
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def parse_value(card: bytes) -> CardValue:
     """Value of one card.
 
@@ -105,7 +105,7 @@ def value_text(value: CardValue) -> str:
     return "" if text in MISSING_TEXT or _SENTINEL_NUMBER.match(text) else text
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def card_text(card: bytes) -> str:
     """Projected text of one card, see `value_text`."""
     return value_text(parse_value(card))
