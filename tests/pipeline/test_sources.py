@@ -13,7 +13,8 @@ import pytest
 from spectral_zarr.config.options import BuildOptions
 from spectral_zarr.errors import NoSources, UsageError
 from spectral_zarr.model import SourceFile, SourceFiles
-from spectral_zarr.tasks.sources import make_batches, scan_sources
+from spectral_zarr.tasks import sources
+from spectral_zarr.tasks.sources import make_batches, scan_sources, status_of
 
 N_LISTED = 20_000
 
@@ -24,8 +25,8 @@ def write(root: Path, *names: str) -> None:
         (root / name).write_bytes(os.fsencode(name))
 
 
-def names(*sources: Path | str) -> list[str]:
-    return [file.name for file in scan_sources([str(source) for source in sources])]
+def names(*given: Path | str) -> list[str]:
+    return [file.name for file in scan_sources([str(source) for source in given])]
 
 
 def test_files_of_all_directories_are_in_the_order_of_the_bytes_of_their_names(tmp_path: Path) -> None:
@@ -75,6 +76,42 @@ def test_a_name_that_is_not_utf_8_is_escaped_and_its_path_opens_the_file(tmp_pat
     assert pickle.loads(pickle.dumps(found)) == found
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 9])
+def test_a_limit_gives_the_first_and_looks_at_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    write(tmp_path, "b/2.fits", "b/1.fits", "a.fits", "c/9.fits", "c/d/1.fits")
+    everything = list(scan_sources([str(tmp_path)]))
+    looked: list[str] = []
+
+    def looking(path: str) -> os.stat_result | None:
+        looked.append(path)
+        return status_of(path)
+
+    monkeypatch.setattr(sources, "status_of", looking)
+    assert list(scan_sources([str(tmp_path)], limit)) == everything[:limit]
+    assert looked == [file.path for file in everything[:limit]]
+
+
+def test_a_link_that_leads_nowhere_is_listed(tmp_path: Path) -> None:
+    write(tmp_path, "1.fits")
+    (tmp_path / "2.fits").symlink_to(tmp_path / "gone")
+    (tmp_path / "3.fits").symlink_to("3.fits")
+    assert names(tmp_path) == ["1.fits", "2.fits", "3.fits"]
+
+
+def test_a_file_that_is_gone_when_it_is_looked_at_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "1.fits", "2.fits")
+
+    def removing(path: str) -> os.stat_result | None:
+        (tmp_path / "2.fits").unlink(missing_ok=True)
+        return status_of(path)
+
+    monkeypatch.setattr(sources, "status_of", removing)
+    found = scan_sources([str(tmp_path)])
+    assert [(file.name, file.size) for file in found] == [("1.fits", 6), ("2.fits", 0)]
+
+
 def test_an_empty_directory_has_no_sources(tmp_path: Path) -> None:
     with pytest.raises(NoSources):
         scan_sources([str(tmp_path)])
@@ -96,7 +133,7 @@ def test_a_large_directory_takes_little_memory_to_list(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(files) == N_LISTED
-    assert peak < 350 * N_LISTED, "a name, a size and the order, where an os.stat_result alone takes more"
+    assert peak < 350 * N_LISTED, "a name and the order, where an os.stat_result alone takes more"
 
 
 def test_packed_files_are_a_sequence() -> None:

@@ -44,8 +44,7 @@ def inspect(
     from spectral_zarr.tasks.sources import scan_sources
 
     settings = load_config(config)
-    files = scan_sources(sources)
-    files = files[:limit] if limit else files
+    files = scan_sources(sources, limit)
     with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:
         found = inspect_files(files, settings, executor, observer)
     names = _store_names(found.groups)

@@ -197,5 +197,4 @@ def outcome(
 
 def sources_of(request: IngestRequest) -> SourceFiles:
     """The files that a request names."""
-    files = scan_sources(request.sources)
-    return files[: request.limit] if request.limit else files
+    return scan_sources(request.sources, request.limit)

@@ -78,8 +78,7 @@ def measure_pace(request: PaceRequest, observer: Observer | None = None) -> tupl
     observer = observer or SilentObserver()
     if not request.workers or min(request.workers) < 1:
         raise UsageError("numbers of workers are 1 or more")
-    files = scan_sources(request.sources)
-    files = files[: request.limit] if request.limit else files
+    files = scan_sources(request.sources, request.limit)
     needed = DISK_FACTOR * files.nbytes + SLACK_BYTES
     runs = []
     with scratch(Path(request.directory), needed) as directory:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
-import stat
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from heapq import merge
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -25,13 +26,15 @@ See = Callable[[str, os.stat_result], None]
 LEAST_BATCH_BYTES, MOST_BATCH_BYTES, BATCHES_AIMED_AT = 64 << 20, 128 << 20, 32
 
 
-def scan_sources(sources: Sequence[str]) -> SourceFiles:
+def scan_sources(sources: Sequence[str], limit: int = 0) -> SourceFiles:
     """List the files to ingest, sorted by the bytes of their names.
 
     Parameters
     ----------
     sources : sequence of str
         Files, directories (searched recursively), glob patterns, or ``@list.txt`` with one of these per line.
+    limit : int
+        Only the first sources, 0 for all; nothing is asked of the file system about the others but their names.
 
     Returns
     -------
@@ -55,7 +58,8 @@ def scan_sources(sources: Sequence[str]) -> SourceFiles:
     wanted = _wanted(roots, base)
     # Eight bytes for each file: who is the same as whom is only asked when two of them agree.
     identities = array("q")
-    files = SourceFiles(_listed(base, "", wanted, lambda name, status: identities.append(_identity(status))))
+    listed = _listed(base, "", wanted, lambda name, status: identities.append(_identity(status)))
+    files = SourceFiles(islice(listed, limit) if limit else listed)
     if not files:
         raise NoSources(f"no spectra ({', '.join(SUFFIXES)}) below {', '.join(map(str, roots))}")
     held = np.sort(np.frombuffer(identities, np.int64))
@@ -108,9 +112,9 @@ def _wanted(roots: Iterable[Path], base: str) -> _Wanted:
 
 
 def _listed(path: str, prefix: str, wanted: _Wanted, see: See) -> Iterator[SourceFile]:
-    """Files below a directory, sorted by the bytes of their names; names and sizes of one directory are held."""
-    sizes, below = _entries(path, prefix, wanted, see)
-    files = _joined(path, prefix, sizes)
+    """Files below a directory, sorted by the bytes of their names; the names of one directory are held."""
+    names, below = _entries(path, wanted)
+    files = _joined(path, prefix, names, see)
     if not below:
         yield from files
         return
@@ -134,59 +138,70 @@ def _escaped(name: str) -> str:
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _entries(path: str, prefix: str, wanted: _Wanted, see: See) -> tuple[dict[str, int], dict[str, _Wanted]]:
-    """Sizes of the files that are wanted of a directory, by name, and the directories in which more are."""
-    sizes: dict[str, int] = {}
-    beside = beside_pattern()
+def _entries(path: str, wanted: _Wanted) -> tuple[set[str], dict[str, _Wanted]]:
+    """Names of the files that are wanted of a directory, and the directories in which more are."""
+    beside, known = beside_pattern(), found_pattern()
 
-    def take(name: str, status: os.stat_result) -> None:
-        escaped = _escaped(name)
-        if name not in sizes and not beside.fullmatch(escaped):
-            see(prefix + escaped, status)
-            sizes[name] = status.st_size
+    def is_source(name: str) -> bool:
+        return not beside.fullmatch(_escaped(name))
 
-    for name in wanted.files:
-        take(name, os.stat(os.path.join(path, name)))  # noqa: PTH116, PTH118
-    below = dict(wanted.below)
-    if not wanted.whole:
-        return sizes, below
-    known = found_pattern()
-    with os.scandir(path) as entries:
-        for entry in entries:
-            # Links to directories are not followed: a loop would never end.
-            if entry.is_dir(follow_symlinks=False):
-                below[entry.name] = replace(below.get(entry.name, _Wanted()), whole=True)
-            elif entry.name.lower().endswith(SUFFIXES) or known.fullmatch(entry.name):
-                try:
-                    status = entry.stat()
-                except OSError:
-                    status = entry.stat(follow_symlinks=False)
-                if not stat.S_ISDIR(status.st_mode):
-                    take(entry.name, status)
-    return sizes, below
+    names, below = set(filter(is_source, wanted.files)), dict(wanted.below)
+    if wanted.whole:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                name = entry.name
+                # Links to directories are not followed: a loop would never end.
+                if entry.is_dir(follow_symlinks=False):
+                    below[name] = replace(below.get(name, _Wanted()), whole=True)
+                elif (
+                    (name.lower().endswith(SUFFIXES) or known.fullmatch(name))
+                    and is_source(name)
+                    and not _leads_to_directory(entry)
+                ):
+                    names.add(name)
+    return names, below
 
 
-def _joined(path: str, prefix: str, sizes: dict[str, int]) -> Iterator[SourceFile]:
+def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:
+        return False
+
+
+def _joined(path: str, prefix: str, names: Iterable[str], see: See) -> Iterator[SourceFile]:
     """The files of one directory in order, where those that are one spectrum together are one."""
 
     def file_of(name: str) -> SourceFile:
-        return SourceFile(os.path.join(path, name), prefix + _escaped(name), sizes[name])  # noqa: PTH118
+        place, escaped = os.path.join(path, name), prefix + _escaped(name)  # noqa: PTH118
+        status = status_of(place)
+        if status is not None:
+            see(escaped, status)
+        return SourceFile(place, escaped, status.st_size if status is not None else 0)
 
     # Strings are ordered like their bytes in UTF-8.
-    names = sorted(sizes, key=_escaped)
+    ordered = sorted(names, key=_escaped)
     groups: dict[str, list[str]] = {}
     members: dict[str, str] = {}
     patterns = joined_patterns()
-    for name in names:
+    for name in ordered:
         match = next((match for pattern in patterns if (match := pattern.fullmatch(_escaped(name)))), None)
         if match is not None:
             members[name] = match["key"]
             groups.setdefault(match["key"], []).append(name)
-    for name in names:
+    for name in ordered:
         first, *others = groups[members[name]] if name in members else [name]
         if name == first:
             file = file_of(name)
             yield replace(file, companions=tuple(map(file_of, others))) if others else file
+
+
+def status_of(path: str) -> os.stat_result | None:
+    """Status of a file, or of a link that leads nowhere; None when there is none, which whoever opens it reports."""
+    for look in (os.stat, os.lstat):
+        with suppress(OSError):
+            return look(path)
+    return None
 
 
 def _expand(sources: Iterable[str]) -> Iterator[Path]:
