@@ -56,19 +56,20 @@ class TestZeroFill:
         flux = f32(*(value for value, n, _ in runs for _ in range(n)))
         sigma = f32(*(1.0 if known else math.nan for _, n, known in runs for _ in range(n))) if has_sigma else None
         wanted = slow_fill(flux.tolist(), None if sigma is None else sigma.tolist())
-        found = zero_fill(flux, sigma)
-        assert (found is None) == (not any(wanted))
-        if found is not None:
-            assert found.tolist() == wanted
+        found = np.zeros(flux.size, np.bool_)
+        for run in zero_fill(flux, sigma):
+            assert not found[run].any()
+            found[run] = True
+        assert found.tolist() == wanted
 
     @pytest.mark.parametrize(("length", "filled"), [(7, False), (8, True)])
     def test_needs_eight_interior_pixels(self, length: int, filled: bool) -> None:
         flux = f32(1, *[0] * length, 1)
-        assert (zero_fill(flux, None) is not None) == filled
-        assert zero_fill(flux, np.ones_like(flux)) is None
+        assert zero_fill(flux, None) == ([slice(1, 1 + length)] if filled else [])
+        assert zero_fill(flux, np.ones_like(flux)) == []
 
     def test_never_blanks_isolated_zeros(self) -> None:
-        assert zero_fill(f32(1, 0, 2, 0, 0, 3), None) is None
+        assert zero_fill(f32(1, 0, 2, 0, 0, 3), None) == []
 
 
 class TestBlank:

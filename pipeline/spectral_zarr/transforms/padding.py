@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 LEAST_INTERIOR_RUN = 8
 
 
-def zero_fill(flux: NDArray[np.float32], sigma: NDArray[np.float32] | None) -> NDArray[np.bool_] | None:
-    """Pixels that are fill and not a measurement.
+def zero_fill(flux: NDArray[np.float32], sigma: NDArray[np.float32] | None) -> list[slice]:
+    """Runs of pixels that are fill and not a measurement.
 
     Contiguous exact zeros at the ends of the array, and interior runs of eight and more whose uncertainty is
     unknown. Isolated zeros are measurements.
@@ -21,12 +21,12 @@ def zero_fill(flux: NDArray[np.float32], sigma: NDArray[np.float32] | None) -> N
 
     Returns
     -------
-    ndarray of bool, shape (n_pix,), or None
-        None when there is no fill.
+    list of slice
+        From left to right.
     """
     zero = flux == 0
     if not zero.any():
-        return None
+        return []
     edges = (zero[1:] != zero[:-1]).nonzero()[0] + 1
     if zero[0]:
         edges = np.concatenate(([0], edges))
@@ -34,10 +34,8 @@ def zero_fill(flux: NDArray[np.float32], sigma: NDArray[np.float32] | None) -> N
         edges = np.concatenate((edges, [flux.size]))
     starts, stops = edges[::2], edges[1::2]
     runs = ((stops - starts >= LEAST_INTERIOR_RUN) | (starts == 0) | (stops == flux.size)).nonzero()[0]
-    fill: NDArray[np.bool_] | None = None
-    for start, stop in zip(starts[runs].tolist(), stops[runs].tolist(), strict=True):
-        at_end = start == 0 or stop == flux.size
-        if at_end or sigma is None or not np.isfinite(sigma[start:stop]).any():
-            fill = np.zeros(flux.shape, dtype=np.bool_) if fill is None else fill
-            fill[start:stop] = True
-    return fill
+    return [
+        slice(start, stop)
+        for start, stop in zip(starts[runs].tolist(), stops[runs].tolist(), strict=True)
+        if start == 0 or stop == flux.size or sigma is None or not np.isfinite(sigma[start:stop]).any()
+    ]

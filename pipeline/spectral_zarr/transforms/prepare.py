@@ -13,7 +13,7 @@ from spectral_zarr.errors import FluxRange, MissingField, UnknownUnit
 from spectral_zarr.model import Grid, Observation, Pixels, Spectrum
 from spectral_zarr.transforms.noise import sigma
 from spectral_zarr.transforms.padding import zero_fill
-from spectral_zarr.transforms.quality import check_measured, check_not_blank
+from spectral_zarr.transforms.quality import Extent, check_measured, check_not_blank
 from spectral_zarr.transforms.snr import estimate_snr
 from spectral_zarr.transforms.wavelength import resolve
 
@@ -92,16 +92,17 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
     if spectrum.bad is not None and noise is not None:
         np.copyto(noise, np.nan, where=_along(spectrum.bad, spectrum, pixels))
     fill = _along(spectrum.missing, spectrum, pixels) if spectrum.missing is not None else None
-    if spectrum.zero_padded and (zeros := zero_fill(flux, noise)) is not None:
-        fill = zeros if fill is None else fill | zeros
     if math.isinf(known.low) or math.isinf(known.high):
         infinite = np.isinf(flux)
         fill = infinite if fill is None else fill | infinite
+    runs = zero_fill(flux, noise) if spectrum.zero_padded else []
+    for values in (flux, noise):
+        if values is not None:
+            _blank(values, runs, fill)
     if fill is not None:
-        np.copyto(flux, np.nan, where=fill)
-        if noise is not None:
-            np.copyto(noise, np.nan, where=fill)
         known = check_not_blank(flux)
+    elif runs:
+        known = _without_zeros(known, flux, runs)
     observed = spectrum.observation.source_type in ("observed", "stacked")
     n_valid = check_measured(flux, known, min_valid_share=min_valid_share, observed=observed)
     noise = _known(noise)
@@ -124,6 +125,20 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
         n_valid=n_valid,
         was_sorted=resolved.was_sorted,
     )
+
+
+def _blank(values: Pixels, runs: list[slice], fill: NDArray[np.bool_] | None) -> None:
+    for run in runs:
+        values[run] = np.nan
+    if fill is not None:
+        np.copyto(values, np.nan, where=fill)
+
+
+def _without_zeros(known: Extent, flux: Float32, runs: list[slice]) -> Extent:
+    """Extent of a flux of which runs of zeros were made NaN."""
+    if known.low < 0 < known.high:
+        return replace(known, n_nan=known.n_nan + sum(run.stop - run.start for run in runs))
+    return check_not_blank(flux, has_nan=True)
 
 
 def _float32(values: Pixels, pixels: Selection) -> Float32:

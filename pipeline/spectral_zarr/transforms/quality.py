@@ -16,30 +16,40 @@ GARBAGE_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Least and greatest value of a flux, NaN left out, and whether any was."""
+    """Least and greatest value of a flux, NaN left out, and the number of NaN."""
 
     low: float
     high: float
-    has_nan: bool
+    n_nan: int
 
 
-def check_not_blank(flux: NDArray[np.float32]) -> Extent:
+def check_not_blank(flux: NDArray[np.float32], *, has_nan: bool = False) -> Extent:
     """Refuse a flux without any finite pixel other than zero, and give its extent.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n_pix,)
+        The flux.
+    has_nan : bool
+        Whether some of it is known to be NaN, which saves looking.
 
     Raises
     ------
     AllNaN, AllZero
     """
     # A sum over squares would overflow; min and max see every finite pixel. Those that propagate NaN are faster.
-    low, high = float(np.minimum.reduce(flux)), float(np.maximum.reduce(flux))
-    has_nan = math.isnan(low)
-    if has_nan:
+    low = high = math.nan
+    if not has_nan:
+        low, high = float(np.minimum.reduce(flux)), float(np.maximum.reduce(flux))
+    n_nan = 0
+    if math.isnan(low):
         low, high = float(np.fmin.reduce(flux)), float(np.fmax.reduce(flux))
+        n_nan = int(np.count_nonzero(np.isnan(flux)))
     if math.isnan(low):
         raise AllNaN("no pixel of the flux is finite; leave the file out or fetch it again")
     if low == 0 == high:
         raise AllZero("every finite pixel of the flux is exactly zero (a dead or sky fibre?); leave the file out")
-    return Extent(low, high, has_nan)
+    return Extent(low, high, n_nan)
 
 
 def check_measured(flux: NDArray[np.float32], known: Extent, *, min_valid_share: float, observed: bool) -> int:
@@ -65,7 +75,7 @@ def check_measured(flux: NDArray[np.float32], known: Extent, *, min_valid_share:
     ------
     TooFewPixels, FiniteGarbage
     """
-    count = flux.size - (int(np.count_nonzero(np.isnan(flux))) if known.has_nan else 0)
+    count = flux.size - known.n_nan
     if count < min_valid_share * flux.size:
         message = (
             f"{count} of {flux.size} pixels carry a measurement; leave the file out or lower [build] min_valid_share"
