@@ -103,7 +103,10 @@ def first_number(header: Header, *keywords: str) -> float:
 
 def first_text(header: Header, *keywords: str) -> str:
     """Text of the first keyword that is not blank."""
-    return next((text for keyword in keywords if (text := header.text(keyword))), "")
+    for keyword in keywords:
+        if text := header.text(keyword):
+            return text
+    return ""
 
 
 def positive(value: float) -> float:

@@ -92,17 +92,16 @@ def value_text(value: CardValue) -> str:
         ``T``/``F``, decimal integers, shortest round-trip decimals, strings without trailing blanks;
         '' for missing values, their sentinels and non-finite numbers.
     """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "T" if value else "F"
     if isinstance(value, str):
         text = value.rstrip()
-    elif isinstance(value, float) and not math.isfinite(value):
+    elif isinstance(value, bool):
+        return "T" if value else "F"
+    elif value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     else:
         text = repr(value) if isinstance(value, float | complex) else str(value)
-    return "" if text in MISSING_TEXT or _SENTINEL_NUMBER.match(text) else text
+    # Few values begin like a sentinel, and looking is much cheaper than matching.
+    return "" if text in MISSING_TEXT or (text.startswith("-9") and _SENTINEL_NUMBER.match(text)) else text
 
 
 @lru_cache(maxsize=4096)
