@@ -39,7 +39,6 @@ from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.publication import publish, remove_partial_files, retire_old
 from spectral_zarr.store.records import freeze_plan, read_record, to_json, write_json, write_record
 from spectral_zarr.store.staging import write_columns as write_staged
-from spectral_zarr.tasks.catalog import plan_catalog
 from spectral_zarr.tasks.finalise import write_columns
 from spectral_zarr.tasks.placement import batches_of
 from spectral_zarr.tasks.planning import gather_staged, staged_tables
@@ -187,6 +186,9 @@ def finish_plan(
         raise NothingAccepted(f"no spectrum was accepted: {_shown(rejections)}", path=str(paths.target))
     catalog, kept = None, None
     if config.catalog.file:
+        # Only catalogues need Arrow's functions, which take a tenth of the time of all other imports.
+        from spectral_zarr.tasks.catalog import plan_catalog
+
         catalog, kept = plan_catalog(config.catalog, planner.header.items(), tables)
     plan = planner.finish(
         n_input_files=sum(batch.n_files for batch in batches),

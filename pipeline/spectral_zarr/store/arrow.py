@@ -54,11 +54,27 @@ def lists(rows: Sequence[NDArray[Any] | None], dtype: str) -> pa.Array:
 
 def to_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
     """Numbers of a column without nulls."""
-    pieces = [
-        np.frombuffer(chunk.buffers()[1], _NUMPY[str(chunk.type)], chunk.offset + len(chunk))[chunk.offset :]
-        for chunk in column.chunks
-    ]
-    return np.concatenate(pieces)
+    return np.concatenate([_values(chunk) for chunk in column.chunks])
+
+
+def _values(array: pa.Array) -> NDArray[Any]:
+    """Numbers of an array without nulls, as a view."""
+    return np.frombuffer(array.buffers()[1], _NUMPY[str(array.type)], array.offset + len(array))[array.offset :]
+
+
+def has_text(column: pa.ChunkedArray) -> bool:
+    """Whether any value of a text column without nulls is not ''."""
+    return any(_n_bytes(chunk) for chunk in column.chunks if len(chunk))
+
+
+def _n_bytes(texts: pa.StringArray) -> int:
+    ends = np.frombuffer(texts.buffers()[1], np.int32, texts.offset + len(texts) + 1)
+    return int(ends[-1] - ends[texts.offset])
+
+
+def has_number(column: pa.ChunkedArray) -> bool:
+    """Whether any value of a number column without nulls is not NaN."""
+    return not all(np.isnan(_values(chunk)).all() for chunk in column.chunks)
 
 
 def unmapped(table: pa.Table) -> pa.Table:

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet
 from numcodecs.vlen import VLenUTF8
 from numpy.typing import NDArray
@@ -172,13 +171,3 @@ def read_rejections(path: Path) -> tuple[Rejection, ...]:
     with translated(path):
         rows = pa.parquet.read_table(path).to_pylist()
     return tuple(Rejection(row["code"], row["source_file"], row["hdu"], row["row"], row["reason"]) for row in rows)
-
-
-def has_text(column: pa.ChunkedArray) -> bool:
-    """Whether any value of a text column is not ''."""
-    return bool((pc.max(pc.binary_length(column)).as_py() or 0) > 0)
-
-
-def has_number(column: pa.ChunkedArray) -> bool:
-    """Whether any value of a number column is not NaN."""
-    return bool(pc.any(pc.invert(pc.is_nan(column))).as_py())

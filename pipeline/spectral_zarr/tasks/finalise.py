@@ -19,7 +19,6 @@ from spectral_zarr.store.fsops import sync_directory
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import write_record
 from spectral_zarr.store.staging import StagedPixels, read_columns
-from spectral_zarr.tasks.catalog import joined, staged_column
 from spectral_zarr.tasks.memory import give_back
 from spectral_zarr.tasks.placement import load_plan, place_rows, published
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
@@ -130,6 +129,9 @@ class _StagedColumns:
         self._key = ""
         self._joined: list[str] = []
         if plan.catalog is not None:
+            # Arrow's functions take a tenth of the time of all other imports, and only catalogues need them.
+            from spectral_zarr.tasks.catalog import staged_column
+
             self._kept = read_columns(paths.catalog)
             self._key = staged_column(plan.catalog.field, plan.header)
             self._joined = ["params_source", *(PARAM_PREFIX + name for name in plan.catalog.params)]
@@ -146,6 +148,8 @@ class _StagedColumns:
             for batch, rows in pieces:
                 yield self._piece(names, batch, rows)
             return
+        from spectral_zarr.tasks.catalog import joined
+
         wanted = [*names, *(name for name in (*self._joined, self._key) if name not in names)]
         # Every join looks at all rows of the catalogue.
         table = pa.concat_tables([self._piece(wanted, batch, rows) for batch, rows in pieces])

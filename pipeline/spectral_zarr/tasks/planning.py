@@ -15,8 +15,7 @@ from spectral_zarr.model import Batch, BatchFacts, StageReceipt
 from spectral_zarr.plan import Planner
 from spectral_zarr.plan.planner import PLAN_COLUMNS, repeated_hashes
 from spectral_zarr.readers import find_reader, open_source
-from spectral_zarr.store.arrow import numbers, texts
-from spectral_zarr.store.columns import has_number
+from spectral_zarr.store.arrow import has_number, numbers, texts
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.staging import StagedPixels, read_columns
 from spectral_zarr.tasks.placement import published

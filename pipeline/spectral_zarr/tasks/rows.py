@@ -16,8 +16,7 @@ from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.contract.rows import SENTINELS, is_listed
 from spectral_zarr.contract.schema import METADATA
 from spectral_zarr.model import Observation
-from spectral_zarr.store.arrow import flags, integers_or_null, numbers, texts
-from spectral_zarr.store.columns import has_text
+from spectral_zarr.store.arrow import flags, has_text, integers_or_null, numbers, texts
 from spectral_zarr.transforms import Prepared
 
 HEADER_PREFIX, PARAM_PREFIX = "header:", "param:"
