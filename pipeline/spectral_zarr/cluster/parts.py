@@ -283,7 +283,7 @@ def _staged(paths: BuildPaths, share: Share) -> list[StageReceipt]:
     receipts: list[StageReceipt] = []
     missing: list[int] = []
     for batch in share.batches:
-        proof = paths.staged / f"{batch.index:06d}.receipt.json"
+        proof = paths.stage_receipt(batch.index)
         receipt = read_record(proof, StageReceipt) if proof.exists() else None
         if receipt is None or receipt.sources_digest != batch.sources_digest:
             missing.append(batch.index)

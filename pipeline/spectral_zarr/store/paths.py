@@ -10,9 +10,23 @@ from spectral_zarr.errors import BadTarget
 PARTIAL = ".partial"
 """Suffix of files that are being written; they are replaced atomically and never read."""
 
-
 PIXELS = ".pixels.arrow"
 """Suffix of the staged pixels of a batch."""
+
+
+def pixels_name(batch: int) -> str:
+    """Name of the staged pixels of a batch."""
+    return f"{batch:06d}{PIXELS}"
+
+
+def columns_name(batch: int) -> str:
+    """Name of the staged columns of a batch."""
+    return f"{batch:06d}.columns.arrow"
+
+
+def receipt_name(batch: int) -> str:
+    """Name of the proof that a batch is staged."""
+    return f"{batch:06d}.receipt.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,18 @@ class BuildPaths:
     def log(self) -> Path:
         """What happened, one file of JSON lines for each process that drives the build."""
         return self.build / "log"
+
+    def staged_pixels(self, batch: int) -> Path:
+        """Staged pixels of a batch."""
+        return self.staged / pixels_name(batch)
+
+    def staged_columns(self, batch: int) -> Path:
+        """Staged columns of a batch."""
+        return self.staged / columns_name(batch)
+
+    def stage_receipt(self, batch: int) -> Path:
+        """Proof that a batch is staged."""
+        return self.staged / receipt_name(batch)
 
     def claim(self, attempt: int) -> Path:
         """Claim of one attempt."""

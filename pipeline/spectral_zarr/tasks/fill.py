@@ -71,7 +71,7 @@ def _fill(paths: BuildPaths, root: Path, proof: Path, task: BlockTask) -> BlockR
     plan = load_plan(str(paths.target), task.plan_sha256)
     rows = plan.block_rows(task.block)
     placed = list(place_rows(paths, plan, task.batches, rows))
-    staged = {b.batch: StagedPixels(paths.staged / f"{b.batch:06d}.pixels.arrow") for b in task.batches}
+    staged = {b.batch: StagedPixels(paths.staged_pixels(b.batch)) for b in task.batches}
     try:
         chunks: list[ChunkReceipt] = []
         buffer = np.empty(0, np.uint8)

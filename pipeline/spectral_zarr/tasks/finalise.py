@@ -156,7 +156,7 @@ class _StagedColumns:
         yield joined(table, self._plan.catalog, self._kept, self._key).select(names)
 
     def _piece(self, names: list[str], batch: BatchRows, rows: range) -> pa.Table:
-        staged = read_columns(self._paths.staged / f"{batch.batch:06d}.columns.arrow", [*names, "grid_first"])
+        staged = read_columns(self._paths.staged_columns(batch.batch), [*names, "grid_first"])
         staged = published(staged, batch).slice(rows.start, len(rows))
         columns = dict(zip(staged.column_names, staged.columns, strict=True))
         return pa.table({name: self._column(columns, name, staged.num_rows) for name in names})
@@ -179,7 +179,7 @@ def _write_grid(paths: BuildPaths, plan: BuildPlan) -> ChunkReceipt:
     values = np.empty(grid.n_pix)
     first = next(b for b in plan.batches if b.n_rows)
     place = next(place_rows(paths, plan, (first,), range(1)))
-    pixels = StagedPixels(paths.staged / f"{first.batch:06d}.pixels.arrow")
+    pixels = StagedPixels(paths.staged_pixels(first.batch))
     try:
         pixels.read_into("wavelength", place.grid_row, values)
     finally:

@@ -90,7 +90,7 @@ def place_rows(paths: BuildPaths, plan: BuildPlan, batches: tuple[BatchRows, ...
     """Rows of the store within `rows`, in order."""
     common = plan.wavelength.grid
     for batch in batches:
-        columns = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", _GRID_COLUMNS).to_pydict()
+        columns = read_columns(paths.staged_columns(batch.batch), _GRID_COLUMNS).to_pydict()
         holder: dict[str, int] = {}
         for staged, digest in enumerate(columns["grid_digest"]):
             holder.setdefault(digest, staged)

@@ -42,9 +42,9 @@ def gather_staged(
     """
 
     def load(batch: int, row: int) -> NDArray[np.float64]:
-        table = read_columns(paths.staged / f"{batch:06d}.columns.arrow", ("grid_digest", "n_pix")).to_pydict()
+        table = read_columns(paths.staged_columns(batch), ("grid_digest", "n_pix")).to_pydict()
         values = np.empty(table["n_pix"][row])
-        pixels = StagedPixels(paths.staged / f"{batch:06d}.pixels.arrow")
+        pixels = StagedPixels(paths.staged_pixels(batch))
         try:
             pixels.read_into("wavelength", table["grid_digest"].index(table["grid_digest"][row]), values)
         finally:
@@ -90,7 +90,7 @@ def staged_tables(paths: BuildPaths, planner: Planner) -> Callable[[list[str]], 
 
     def tables(names: list[str]) -> Iterator[pa.Table]:
         for batch in planner.batches:
-            table = read_columns(paths.staged / f"{batch.batch:06d}.columns.arrow", names)
+            table = read_columns(paths.staged_columns(batch.batch), names)
             yield published(_with(table, names), batch)
 
     return tables

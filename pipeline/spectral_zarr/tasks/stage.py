@@ -31,7 +31,7 @@ from spectral_zarr.model import (
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
-from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths
+from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths, columns_name, pixels_name, receipt_name
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
 from spectral_zarr.tasks.rows import HEADER_PREFIX, Place, Row, header_key, header_keys, make_row, rows_table
@@ -79,12 +79,12 @@ def deadly_batches(target: str) -> frozenset[int]:
     """Batches in which an earlier attempt at the build died: it left the pixels that it was writing, and no receipt."""
     names = set(os.listdir(BuildPaths.of(target).staged))  # noqa: PTH208 (a million Path objects take minutes)
     left = {int(name.partition(".")[0]) for name in names if PIXELS in name and name.endswith(PARTIAL)}
-    return frozenset(batch for batch in left if _receipt_name(batch) not in names)
+    return frozenset(batch for batch in left if receipt_name(batch) not in names)
 
 
 def clear_leftovers(target: str, batch: Batch) -> None:
     """Remove what earlier attempts left of a batch."""
-    for path in BuildPaths.of(target).staged.glob(f"{batch.index:06d}{PIXELS}.*{PARTIAL}"):
+    for path in BuildPaths.of(target).staged.glob(f"{pixels_name(batch.index)}.*{PARTIAL}"):
         path.unlink(missing_ok=True)
 
 
@@ -132,9 +132,9 @@ def _stage(
             known_grids.add(prepared.grid.digest)
         writer.close()
 
-    pixel_path = staged / f"{batch.index:06d}{PIXELS}"
+    pixel_path = staged / pixels_name(batch.index)
     write_stream_durable(pixel_path, write)
-    columns = write_columns(staged / f"{batch.index:06d}.columns.arrow", rows_table(rows))
+    columns = write_columns(staged / columns_name(batch.index), rows_table(rows))
     receipt = StageReceipt(
         batch=batch.index,
         sources_digest=sources,
@@ -146,7 +146,7 @@ def _stage(
         rejections=tuple(rejections),
         run=watch.stop(),
     )
-    write_record(staged / _receipt_name(batch.index), receipt)
+    write_record(staged / receipt_name(batch.index), receipt)
     sync_directory(staged)
     return receipt
 
@@ -188,12 +188,8 @@ def _is_field(column: str, field: str) -> bool:
     return field.startswith(f"h{hdu}_{sanitise_keyword(keyword)}")
 
 
-def _receipt_name(batch: int) -> str:
-    return f"{batch:06d}.receipt.json"
-
-
 def _valid_receipt(staged: Path, batch: Batch, sources: str) -> StageReceipt | None:
-    proof = staged / _receipt_name(batch.index)
+    proof = staged / receipt_name(batch.index)
     if not proof.exists():
         return None
     receipt = read_record(proof, StageReceipt)
