@@ -45,6 +45,13 @@ def test_texts_are_packed_as_numcodecs_packs_them(tmp_path: Path, pieces: list[l
     assert VLenUTF8().decode(written(tmp_path, "text", columns, len(wanted))).tolist() == wanted
 
 
+@pytest.mark.parametrize("words", [["", "", ""], ["abc", "def", "ghi"], ["é", "ab", "cd"], ["x"], ["ab", "c", "abc"]])
+def test_texts_of_one_length_are_packed_alike(tmp_path: Path, words: list[str]) -> None:
+    parts = [texts(words), texts(["before", *words, "after"])[1:-1], texts(words)[:0]]
+    columns = [pa.chunked_array(parts), pa.chunked_array([], pa.string())]
+    assert VLenUTF8().decode(written(tmp_path, "text", columns, 2 * len(words) + 1)).tolist() == [*words, *words, ""]
+
+
 def test_more_texts_than_are_packed_at_once(tmp_path: Path) -> None:
     wanted = [f"{number:b}é" for number in range(A_FEW_MORE_THAN_AT_ONCE)]
     column = pa.chunked_array([texts(["left out", *wanted])]).slice(1)

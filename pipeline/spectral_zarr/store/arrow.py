@@ -68,8 +68,24 @@ def has_text(column: pa.ChunkedArray) -> bool:
 
 
 def _n_bytes(texts: pa.StringArray) -> int:
-    ends = np.frombuffer(texts.buffers()[1], np.int32, texts.offset + len(texts) + 1)
-    return int(ends[-1] - ends[texts.offset])
+    bounds = _bounds(texts)
+    return int(bounds[-1] - bounds[0])
+
+
+def _bounds(texts: pa.StringArray) -> NDArray[np.int32]:
+    return np.frombuffer(texts.buffers()[1], np.int32, texts.offset + len(texts) + 1)[texts.offset :]
+
+
+def equally_long(texts: pa.StringArray) -> NDArray[np.uint8] | None:
+    """Bytes of texts without nulls as a view, shape (n, length); None when their lengths differ."""
+    bounds = _bounds(texts)
+    n, length = len(texts), int(bounds[1] - bounds[0]) if len(texts) else 0
+    if not np.array_equal(bounds[1:], np.arange(1, n + 1) * length + bounds[0]):
+        return None
+    content = texts.buffers()[2]
+    if not length or content is None:
+        return np.empty((n, 0), np.uint8)
+    return np.frombuffer(content, np.uint8, n * length, bounds[0]).reshape(n, length)
 
 
 def has_number(column: pa.ChunkedArray) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
 from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
-from spectral_zarr.store.arrow import numbers, texts, to_numpy
+from spectral_zarr.store.arrow import equally_long, numbers, texts, to_numpy
 from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
 from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import Sink, open_durable, translated, write_plain, write_stream_durable
@@ -90,11 +90,25 @@ def write_wavelength(root: Path, values: NDArray[np.float64], plan: BuildPlan) -
 
 
 def _pack_texts(packed: bytearray, column: pa.ChunkedArray) -> None:
-    """Append the texts as numcodecs' VLenUTF8 packs them, a few thousand at a time as Python objects."""
+    """Append the texts as numcodecs' VLenUTF8 packs them: each behind its length, as four bytes."""
     codec = VLenUTF8()
-    for start in range(0, len(column), _TEXTS_AT_ONCE):
-        texts = np.array(column.slice(start, _TEXTS_AT_ONCE).to_pylist(), dtype=object)
-        packed += memoryview(codec.encode(texts))[_COUNT_BYTES:]
+    for chunk in column.chunks:
+        rows = equally_long(chunk)
+        if rows is not None:
+            # Most columns are empty, or repeat a word, or hold a date or a digest.
+            packed += _behind_lengths(rows).data
+            continue
+        for start in range(0, len(chunk), _TEXTS_AT_ONCE):
+            texts = np.array(chunk.slice(start, _TEXTS_AT_ONCE).to_pylist(), dtype=object)
+            packed += memoryview(codec.encode(texts))[_COUNT_BYTES:]
+
+
+def _behind_lengths(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    n, length = rows.shape
+    found = np.empty((n, _COUNT_BYTES + length), np.uint8)
+    found[:, :_COUNT_BYTES] = np.frombuffer(length.to_bytes(_COUNT_BYTES, "little"), np.uint8)
+    found[:, _COUNT_BYTES:] = rows
+    return found.reshape(-1)
 
 
 class IndexWriter:

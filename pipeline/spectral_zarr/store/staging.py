@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Collection
 from pathlib import Path
@@ -86,15 +87,38 @@ def read_columns(path: Path, names: Collection[str] | None = None) -> pa.Table:
     DamagedBuild
         When the file is not what was written.
     """
-    with translated(path):
-        try:
-            with pa.memory_map(str(path)) as source:
-                # Nothing is read before it is looked at; a reader that is told the columns copies them and their gaps.
-                table = pa.ipc.open_file(source).read_all()
-                known = set(table.column_names)
-                return table if names is None else table.select([name for name in names if name in known])
-        except pa.ArrowInvalid as error:
-            raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
+    table = MappedColumns(path).table
+    known = set(table.column_names)
+    return table if names is None else table.select([name for name in names if name in known])
+
+
+class MappedColumns:
+    """The columns of one batch, mapped: nothing is read before it is looked at.
+
+    Attributes
+    ----------
+    table : Table
+        All columns.
+
+    Raises
+    ------
+    DamagedBuild
+        When the file is not what was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with translated(path), path.open("rb") as file:
+            try:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                # A reader that is told the columns copies them and the gaps between them.
+                self.table = pa.ipc.open_file(pa.py_buffer(self._map)).read_all()
+            except ValueError as error:
+                # Arrow's own error is one; the other is that of an empty file.
+                raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
+
+    def let_go(self) -> None:
+        """Let the kernel have the pages that were looked at, which count as memory of this process."""
+        self._map.madvise(mmap.MADV_DONTNEED)
 
 
 class StagedPixels:

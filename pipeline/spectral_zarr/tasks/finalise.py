@@ -18,7 +18,7 @@ from spectral_zarr.store.create import ArraySpec
 from spectral_zarr.store.fsops import sync_directory
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import write_record
-from spectral_zarr.store.staging import StagedPixels, read_columns
+from spectral_zarr.store.staging import MappedColumns, StagedPixels, read_columns
 from spectral_zarr.tasks.memory import give_back
 from spectral_zarr.tasks.placement import load_plan, place_rows, published
 from spectral_zarr.tasks.rows import PARAM_PREFIX, header_column
@@ -29,6 +29,9 @@ COLUMNS_BLOCK = -1
 
 CELLS_AT_ONCE = 4 * schema.ARRAYS_1D_CHUNK
 """Cells of (N_spec,) arrays that are packed together: all columns of a long chunk take hundreds of megabytes."""
+
+MOST_MAPPED = 100
+"""Batches that stay mapped while groups of their columns are packed: each has a descriptor."""
 
 Pieces = list[tuple[BatchRows, range]]
 """Batches and which of their published rows, counted within the batch."""
@@ -128,6 +131,7 @@ class _StagedColumns:
         self._kept: pa.Table | None = None
         self._key = ""
         self._joined: list[str] = []
+        self._mapped: dict[int, MappedColumns] = {}
         if plan.catalog is not None:
             # Arrow's functions take a tenth of the time of all other imports, and only catalogues need them.
             from spectral_zarr.tasks.catalog import staged_column
@@ -143,23 +147,35 @@ class _StagedColumns:
         return [name for name in self.names.values() if name in listed or name.startswith(PARAM_PREFIX)]
 
     def tables(self, names: list[str], pieces: Pieces) -> Iterator[pa.Table]:
-        """Some columns of the rows of all pieces, batch by batch where that will do: a mapped file counts as memory."""
+        """Some columns of the rows of all pieces, batch by batch where that will do; each is good until the next."""
+        there = {batch.batch for batch, _ in pieces}
+        self._mapped = {batch: mapped for batch, mapped in self._mapped.items() if batch in there}
         if set(names).isdisjoint(self._joined) or self._plan.catalog is None:
             for batch, rows in pieces:
-                yield self._piece(names, batch, rows)
+                mapped = self._mapping(batch)
+                yield self._piece(names, mapped.table, batch, rows)
+                mapped.let_go()
             return
         from spectral_zarr.tasks.catalog import joined
 
         wanted = [*names, *(name for name in (*self._joined, self._key) if name not in names)]
         # Every join looks at all rows of the catalogue.
-        table = pa.concat_tables([self._piece(wanted, batch, rows) for batch, rows in pieces])
+        table = pa.concat_tables(
+            [self._piece(wanted, self._mapping(batch).table, batch, rows) for batch, rows in pieces]
+        )
         yield joined(table, self._plan.catalog, self._kept, self._key).select(names)
 
-    def _piece(self, names: list[str], batch: BatchRows, rows: range) -> pa.Table:
-        staged = read_columns(self._paths.staged_columns(batch.batch), [*names, "grid_first"])
-        staged = published(staged, batch).slice(rows.start, len(rows))
+    def _piece(self, names: list[str], staged: pa.Table, batch: BatchRows, rows: range) -> pa.Table:
+        wanted = {*names, "grid_first"}.intersection(staged.column_names)
+        staged = published(staged.select(sorted(wanted)), batch).slice(rows.start, len(rows))
         columns = dict(zip(staged.column_names, staged.columns, strict=True))
         return pa.table({name: self._column(columns, name, staged.num_rows) for name in names})
+
+    def _mapping(self, batch: BatchRows) -> MappedColumns:
+        mapped = self._mapped.get(batch.batch) or MappedColumns(self._paths.staged_columns(batch.batch))
+        if len(self._mapped) < MOST_MAPPED:
+            self._mapped[batch.batch] = mapped
+        return mapped
 
     def _column(self, columns: dict[str, Any], name: str, n: int) -> Any:
         wavelength = self._plan.wavelength
