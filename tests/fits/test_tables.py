@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from spectral_zarr.errors import MissingField
 from spectral_zarr.readers.fits import FitsFile
 
-from .conftest import EMPTY_PRIMARY, card, image_hdu, parsed, reference, same_array, table_hdu
+from .conftest import BINTABLE, EMPTY_PRIMARY, block, card, image_hdu, parsed, reference, same_array, table_hdu
 
 PLAIN = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
@@ -126,12 +126,68 @@ class TestColumns:
         assert np.isnan(hdu.cell_number("C1", 2))
         assert hdu.cell_text("C1", 2) == ""
 
+    @given(kind=st.sampled_from(sorted(PLAIN)), data=st.data())
+    def test_give_single_numbers_of_every_kind(self, kind: str, data: st.DataObject) -> None:
+        dtype = np.dtype([("first", "S3"), ("C2", PLAIN[kind])])
+        rows = np.frombuffer(data.draw(st.binary(min_size=2 * dtype.itemsize, max_size=2 * dtype.itemsize)), dtype)
+        hdu = parsed(EMPTY_PRIMARY + table_hdu(["3A", f"1{kind}"], dtype.itemsize, rows.tobytes())).hdus[1]
+        for row in (0, 1):
+            np.testing.assert_array_equal(hdu.cell_number("C2", row), float(rows["C2"][row]))
+
     def test_with_dimensions_give_the_cell_in_the_order_of_the_file(self) -> None:
         table = fits.BinTableHDU.from_columns(
             [fits.Column("C1", "6E", array=np.arange(12.0).reshape(2, 6), dim="(3,2)")]
         )
         hdu = parsed(written(table)).hdus[1]
         assert hdu.flat_cell("C1", 1).tolist() == [6, 7, 8, 9, 10, 11]
+
+
+def table_with(*cards: bytes) -> bytes:
+    """A file whose table has the column FLUX of two numbers and these cards, in this order."""
+    first = [BINTABLE, card("BITPIX", 8), card("NAXIS", 2), card("NAXIS1", 8), card("NAXIS2", 1)]
+    form = [card("PCOUNT", 0), card("GCOUNT", 1), card("TFIELDS", 1), card("TTYPE1", "'FLUX    '")]
+    return EMPTY_PRIMARY + block([*first, *form, *cards], bytes(8))
+
+
+class TestLayoutsOfEarlierFiles:
+    """A layout is that of its own file, whatever files have been read before."""
+
+    CARDS = (
+        b"TFORM1  = '2E      '",
+        b"TUNIT1  = 'Jy      '",
+        b"TDMIN1  =                  1.5",
+        b"REMARK  = 'x       '",
+    )
+
+    def test_are_used_again_when_no_card_differs_that_defines_columns(self) -> None:
+        first = parsed(table_with(*self.CARDS)).hdus[1].layout
+        other = (*self.CARDS[:2], b"TDMIN1  =                -77.0", b"REMARK  = 'long text'")
+        assert parsed(table_with(*other)).hdus[1].layout is first
+
+    @pytest.mark.parametrize(
+        ("position", "other", "unit", "dtype"),
+        [
+            (0, b"TFORM1  = '1D      '", "Jy", ">f8"),
+            (0, b"tform1  = '1K      '", "Jy", ">i8"),
+            (0, b"HIERARCH TFORM1 = '1D      '", "Jy", ">f8"),
+            (1, b"TUNIT1  = 'mJy     '", "mJy", ">f4"),
+            (1, b"TUNIT2  = 'mJy     '", "", ">f4"),
+            (2, b"TSCAL1  =                  2.0", "Jy", ""),
+            (3, b"TDIM1   = '(1,2)   '", "Jy", ""),
+        ],
+    )
+    def test_are_not_used_when_one_does(self, position: int, other: bytes, unit: str, dtype: str) -> None:
+        parsed(table_with(*self.CARDS)).hdus[1].layout  # noqa: B018
+        cards = list(self.CARDS)
+        cards[position] = other
+        (column,) = parsed(table_with(*cards)).hdus[1].layout.columns
+        assert (column.unit, column.dtype) == (unit, dtype)
+
+    def test_are_not_used_for_a_unit_that_goes_on_in_another_card(self) -> None:
+        before = [b"TFORM1  = '2E      '", b"TUNIT1  = 'erg&    '", b"CONTINUE  '/s      '"]
+        parsed(table_with(*before)).hdus[1].layout  # noqa: B018
+        (column,) = parsed(table_with(*before[:2], b"CONTINUE  '/cm2    '")).hdus[1].layout.columns
+        assert column.unit == "erg/cm2"
 
 
 class TestImages:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,23 +21,49 @@ from spectral_zarr.transforms import Prepared
 
 HEADER_PREFIX, PARAM_PREFIX = "header:", "param:"
 
-_GRID = (
-    ("grid_scale", "text"),
-    ("grid_start", "float64"),
-    ("grid_step", "float64"),
-    ("grid_first", "int64 or null"),
-    ("grid_digest", "text"),
-    ("n_pix", "int64"),
-    ("flux_unit", "text"),
-    ("flux_unit_original", "text"),
-    ("continuum_method", "text"),
-    ("has_uncertainty", "flag"),
-    ("has_continuum", "flag"),
-    ("has_normalized", "flag"),
-)
-_FIXED = (*((field.name, str(field.kind)) for field in METADATA), *_GRID)
+
+class _Facts(NamedTuple):
+    """Columns of a spectrum beside those of its `Observation`."""
+
+    spec_id: str
+    wavelength_medium: str
+    n_pix_valid: int
+    pix_offset: int
+    order_overlap: str
+    wave_min: float
+    wave_max: float
+    source_file: str
+    source_companions: str
+    source_hdu: int
+    source_row: int
+    source_size: int
+    source_sha256: str
+    reader: str
+    grid_scale: str
+    grid_start: float
+    grid_step: float
+    grid_first: int | None
+    grid_digest: str
+    n_pix: int
+    flux_unit: str
+    flux_unit_original: str
+    continuum_method: str
+    has_uncertainty: bool
+    has_continuum: bool
+    has_normalized: bool
+
+
+_KINDS = {
+    **{field.name: str(field.kind) for field in METADATA},
+    **dict.fromkeys(("grid_start", "grid_step"), "float64"),
+    **dict.fromkeys(("grid_scale", "grid_digest", "flux_unit", "flux_unit_original", "continuum_method"), "text"),
+    **dict.fromkeys(("has_uncertainty", "has_continuum", "has_normalized"), "flag"),
+    "grid_first": "int64 or null",
+    "n_pix": "int64",
+}
 _OBSERVED = tuple(field.name for field in fields(Observation))
 _observed = attrgetter(*_OBSERVED)
+_NAMES = (*_OBSERVED, *_Facts._fields)
 _RANGES = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
 
 
@@ -54,9 +80,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of one spectrum."""
+    """The columns of one spectrum; `values` as `_NAMES` has them."""
 
-    values: dict[str, Any]
+    values: tuple[Any, ...]
     header: dict[HeaderKey, str]
     params: dict[str, float]
 
@@ -80,9 +106,8 @@ def header_keys(table: pa.Table) -> tuple[HeaderKey, ...]:
 
 def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
     """Columns of one canonical spectrum."""
-    source, grid, observation = prepared.source, prepared.grid, prepared.observation
-    values: dict[str, Any] = dict(zip(_OBSERVED, _observed(observation), strict=True))
-    values.update(
+    source, grid = prepared.source, prepared.grid
+    facts = _Facts(
         spec_id=spec_id,
         wavelength_medium=source.sampling.medium,
         n_pix_valid=prepared.n_valid,
@@ -111,7 +136,7 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
         has_normalized=prepared.normalized is not None,
     )
     params = {name: float(value) if math.isfinite(value) else math.nan for name, value in source.params.items()}
-    return Row(values, dict(source.header), params)
+    return Row((*_observed(prepared.observation), *facts), dict(source.header), params)
 
 
 def rows_table(rows: list[Row]) -> pa.Table:
@@ -122,8 +147,10 @@ def rows_table(rows: list[Row]) -> pa.Table:
     Numbers that stand for missing are NaN whatever the reader made of them: one that reached the store would break
     the contract for all of its rows.
     """
-    arrays = [_column([row.values[name] for row in rows], kind, name) for name, kind in _FIXED]
-    names = [name for name, _ in _FIXED]
+    columns = zip(*(row.values for row in rows), strict=True) if rows else [()] * len(_NAMES)
+    fixed = dict(zip(_NAMES, columns, strict=True))
+    names = list(_KINDS)
+    arrays = [_column(fixed[name], kind, name) for name, kind in _KINDS.items()]
     for key, column in sorted(_header_columns(rows)):
         arrays.append(texts(column))
         names.append(header_column(key))
@@ -139,7 +166,7 @@ def rows_table(rows: list[Row]) -> pa.Table:
     return pa.table(arrays, names=names)
 
 
-def _column(values: list[Any], kind: str, name: str) -> pa.Array:
+def _column(values: Sequence[Any], kind: str, name: str) -> pa.Array:
     if kind == "text":
         return texts(values)
     if kind == "flag":

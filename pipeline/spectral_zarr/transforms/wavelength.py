@@ -215,7 +215,7 @@ class _Positions:
             return False
         bits = raw.view(held.dtype)
         # The middle tells nearly every axis that rounds in another way.
-        return bool(held[start + n // 2] == bits[n // 2]) and np.array_equal(held[start : start + n], bits)
+        return bool(held[start + n // 2] == bits[n // 2]) and bool((held[start : start + n] == bits).all())
 
     def add(self, first: int, raw: NDArray[np.generic]) -> None:
         """Keep values that lie on the points from `first` on, beside those on neighbouring points if any."""

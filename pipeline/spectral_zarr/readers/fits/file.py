@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property, lru_cache
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from spectral_zarr.readers.raw import RawFile, read_raw
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
 MOST_HDUS = 100_000
+
+_SCALARS = {dtype: Struct(f">{code}") for dtype, code in zip(PLAIN_DTYPES.values(), "Bhiqfd", strict=True)}
+"""What reads one number of a table, which takes a fraction of the time of an array for it."""
 
 
 @lru_cache(maxsize=64)
@@ -137,6 +141,9 @@ class Hdu:
         column = self.find(name)
         if column is None or self.n_rows <= row:
             return ""
+        if column.dtype.startswith("S"):
+            start = self._start_of(column, row)
+            return self._content.data[start : start + column.repeat].decode("latin-1").strip("\0 ")
         value = self.column_data(column)[row]
         return value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else str(value).strip()
 
@@ -145,6 +152,8 @@ class Hdu:
         column = self.find(name)
         if column is None or self.n_rows <= row or column.dtype.startswith("S"):
             return float("nan")
+        if column.repeat == 1 and (form := _SCALARS.get(column.dtype)) is not None:
+            return float(form.unpack_from(self._content.data, self._start_of(column, row))[0])
         values = np.ravel(self.column_data(column)[row])
         return float(values[0]) if values.size else float("nan")
 
@@ -157,8 +166,10 @@ class Hdu:
         scaled = any(f"{card}{column.number}" in self.header for card in ("TSCAL", "TZERO"))
         if kind not in PLAIN_DTYPES or scaled:
             return np.ravel(self.column_data(column)[row])
-        start = self._data_start + row * self.shape[1] + column.offset
-        return np.frombuffer(self._content.data, PLAIN_DTYPES[kind], column.repeat, start)
+        return np.frombuffer(self._content.data, PLAIN_DTYPES[kind], column.repeat, self._start_of(column, row))
+
+    def _start_of(self, column: TableColumn, row: int) -> int:
+        return self._data_start + row * self.shape[1] + column.offset
 
     def image(self) -> NDArray[Any]:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""

@@ -19,7 +19,8 @@ _THREE_BYTES = np.uint32(0xFFFFFF)
 _END_WORD = np.uint32(int.from_bytes(b"END", "little"))
 _KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 
-_KNOWN_HDUS, _KNOWN_HEADERS = 32, 4
+_KNOWN_HDUS, _KNOWN_HEADERS = 32, 16
+"""HDUs of which headers are remembered, and how many: those of one survey differ by the number of their exposures."""
 
 
 class _Known(NamedTuple):

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_zarr.readers.fits.cards import CARD
 from spectral_zarr.readers.fits.header import Header
 
+_DEFINING = re.compile(
+    rb"TFIELDS |EXTNAME |CONTINUE|HIERARCH|T(?:FORM|TYPE|UNIT|DIM|SCAL|ZERO|UCD|UTYP)\d+ *=", re.IGNORECASE
+)
 _TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$", re.IGNORECASE)
 _SIZES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 UNREADABLE = "unreadable"
@@ -61,19 +69,40 @@ def table_layout(raw: bytes) -> TableLayout:
     """
     # Comparing the cards of a wide table takes a tenth of the time of hashing them.
     known = _known_layouts(len(raw))
-    for cards, layout in known:
-        if cards == raw:
-            return layout
+    for one in known:
+        if one.raw == raw:
+            return one.layout
+    # Some products tell the limits of each column beside it, so that no two files have the same cards.
+    cards = np.frombuffer(raw, np.uint8)
+    for one in known:
+        if not np.any((cards ^ np.frombuffer(one.raw, np.uint8)) & one.mask):
+            return one.layout
     layout = _layout(raw)
-    known.insert(0, (raw, layout))
+    known.insert(0, _KnownLayout(raw, _mask(raw), layout))
     del known[_LAYOUTS_KEPT:]
     return layout
 
 
+class _KnownLayout(NamedTuple):
+    """The cards of a table, the bytes of them on which the layout depends, and the layout."""
+
+    raw: bytes
+    mask: NDArray[np.uint8]
+    layout: TableLayout
+
+
 @lru_cache(maxsize=64)
-def _known_layouts(length: int) -> list[tuple[bytes, TableLayout]]:
+def _known_layouts(length: int) -> list[_KnownLayout]:
     """The last layouts whose cards have this many bytes."""
     return []
+
+
+def _mask(raw: bytes) -> NDArray[np.uint8]:
+    """All ones for the keywords of all cards and for the cards that `_layout` reads."""
+    mask = np.zeros(len(raw), np.uint8)
+    for start in range(0, len(raw), CARD):
+        mask[start : start + (CARD if _DEFINING.match(raw, start) else 9)] = 0xFF
+    return mask
 
 
 def _layout(raw: bytes) -> TableLayout:
