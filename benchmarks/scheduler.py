@@ -77,24 +77,23 @@ class Costs:
 @contextmanager
 def directories(root: Path, n_files: int, nbytes: int) -> Iterator[None]:
     """Let `root` seem to hold directories with files."""
-    real = sources._entries
+    real = sources._entries, sources.status_of
 
-    def entries(path: str, prefix: str, wanted: Any, see: sources.See) -> tuple[dict[str, int], dict[str, Any]]:
+    def entries(path: str, wanted: Any) -> tuple[set[str], dict[str, Any]]:
         if path == str(root):
-            return {}, {f"{number:06d}": wanted for number in range(-(-n_files // PER_DIRECTORY))}
+            return set(), {f"{number:06d}": wanted for number in range(-(-n_files // PER_DIRECTORY))}
         first = int(path[-6:]) * PER_DIRECTORY
         numbers = range(first, min(first + PER_DIRECTORY, n_files))
-        mode = stat.S_IFREG | 0o644
-        names = [f"spec-{path[-6:]}-59205-{number:010d}.fits" for number in numbers]
-        for name, number in zip(names, numbers, strict=True):
-            see(prefix + name, os.stat_result((mode, number, 1, 1, 0, 0, nbytes, 0, 0, 0)))
-        return dict.fromkeys(names, nbytes), {}
+        return {f"spec-{path[-6:]}-59205-{number:010d}.fits" for number in numbers}, {}
 
-    sources._entries = entries
+    def status_of(path: str) -> os.stat_result:
+        return os.stat_result((stat.S_IFREG | 0o644, int(path[-15:-5]), 1, 1, 0, 0, nbytes, 0, 0, 0))
+
+    sources._entries, sources.status_of = entries, status_of
     try:
         yield
     finally:
-        sources._entries = real
+        sources._entries, sources.status_of = real
 
 
 def template(directory: Path) -> tuple[pa.Table, int]:

@@ -19,7 +19,7 @@ from spectral_zarr.model import BuildPlan, ChunkReceipt, Rejection
 from spectral_zarr.store.arrow import equally_long, numbers, texts, to_numpy
 from spectral_zarr.store.chunks import chunk_key, encode, write_chunk
 from spectral_zarr.store.create import ArraySpec
-from spectral_zarr.store.fsops import Sink, open_durable, translated, write_plain, write_stream_durable
+from spectral_zarr.store.fsops import open_sink, translated, write_plain
 
 INDEX = "index.parquet"
 _TEXTS_AT_ONCE = 8192
@@ -125,7 +125,7 @@ class IndexWriter:
     def __init__(self, root: Path, params: tuple[str, ...]) -> None:
         self._params = params
         self._open = ExitStack()
-        self._sink = Sink(self._open.enter_context(open_durable(root / INDEX)))
+        self._sink = self._open.enter_context(open_sink(root / INDEX))
         self._rows = 0
         self._writer: pa.parquet.ParquetWriter | None = None
 
@@ -177,7 +177,8 @@ def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
             "reason": texts([r.reason for r in rows]),
         }
     )
-    write_stream_durable(path, lambda descriptor: pa.parquet.write_table(table, Sink(descriptor), compression="zstd"))
+    with open_sink(path) as sink:
+        pa.parquet.write_table(table, sink, compression="zstd")
 
 
 def read_rejections(path: Path) -> tuple[Rejection, ...]:

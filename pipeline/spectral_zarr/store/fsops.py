@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -75,24 +75,27 @@ def write_all(descriptor: int, payload: bytes | memoryview) -> None:
 
 
 class Sink:
-    """A file-like sink that counts and checksums what passes through it.
+    """A file-like sink that counts and checksums what passes through it, see `open_sink`.
 
-    Parameters
+    Attributes
     ----------
-    descriptor : int
-        Open file descriptor, which belongs to the caller.
+    size, crc32c : int
+        Bytes that were written, and their checksum.
     """
 
     closed = False
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._open = True
         self.size = 0
         self.crc32c = 0
 
     def write(self, data: Any) -> int:
-        """Write all of `data`."""
+        """Write all of `data`; when the file is closed, nothing."""
         view = memoryview(data).cast("B")
+        if not self._open:
+            return len(view)
         if view:
             # An array of its memory, because the checksum takes no memoryview and bytes would be a copy.
             self.crc32c = google_crc32c.extend(self.crc32c, np.frombuffer(view, np.uint8))
@@ -104,7 +107,11 @@ class Sink:
         """Nothing is buffered here."""
 
     def close(self) -> None:
-        """The descriptor belongs to the caller."""
+        """The descriptor belongs to whoever opened it."""
+
+    def detach(self) -> None:
+        """Write nothing any more: by then, the descriptor may be that of another file."""
+        self._open = False
 
 
 def write_durable(path: Path, payload: bytes | memoryview) -> None:
@@ -113,18 +120,26 @@ def write_durable(path: Path, payload: bytes | memoryview) -> None:
     A unique partial file is written, synced and renamed over `path`. The directory is not synced, and never made:
     a writer that outlived its build must not bring a removed tree back.
     """
-    write_stream_durable(path, lambda descriptor: write_all(descriptor, payload))
-
-
-def write_stream_durable(path: Path, write: Callable[[int], None]) -> None:
-    """Like `write_durable`, for content that `write` sends to a file descriptor."""
-    with open_durable(path) as descriptor:
-        write(descriptor)
+    with _open_durable(path) as descriptor:
+        write_all(descriptor, payload)
 
 
 @contextmanager
-def open_durable(path: Path) -> Iterator[int]:
-    """Like `write_durable`, for content that the block sends to the descriptor it is given."""
+def open_sink(path: Path) -> Iterator[Sink]:
+    """Like `write_durable`, for content that the block writes to a file-like object.
+
+    A library that was interrupted may try to end its file long after the block, when it is collected.
+    """
+    with _open_durable(path) as descriptor:
+        sink = Sink(descriptor)
+        try:
+            yield sink
+        finally:
+            sink.detach()
+
+
+@contextmanager
+def _open_durable(path: Path) -> Iterator[int]:
     partial = str(_partial(path))
     with translated(path):
         descriptor = calls().open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)

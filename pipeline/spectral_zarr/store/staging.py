@@ -35,13 +35,12 @@ class PixelWriter:
 
     Parameters
     ----------
-    descriptor : int
-        Open file descriptor.
+    sink : Sink
+        The open file.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self.sink = Sink(descriptor)
-        self._writer = pa.ipc.new_file(self.sink, _PIXELS)
+    def __init__(self, sink: Sink) -> None:
+        self._writer = pa.ipc.new_file(sink, _PIXELS)
         self._pending: list[Arrays] = []
         self._pending_bytes = 0
 

@@ -30,7 +30,7 @@ from spectral_zarr.model import (
 )
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
-from spectral_zarr.store.fsops import pinned, sync_directory, write_stream_durable
+from spectral_zarr.store.fsops import open_sink, pinned, sync_directory
 from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths, columns_name, pixels_name, receipt_name
 from spectral_zarr.store.records import digest, read_record, write_record
 from spectral_zarr.store.staging import PixelWriter, read_columns, write_columns
@@ -111,12 +111,10 @@ def _stage(
     watch = Stopwatch()
     rows: list[Row] = []
     rejections: list[Rejection] = []
-    pixels: list[PixelWriter] = []
     known_grids: set[str] = set()
-
-    def write(descriptor: int) -> None:
-        writer = PixelWriter(descriptor)
-        pixels.append(writer)
+    pixel_path = staged / pixels_name(batch.index)
+    with open_sink(pixel_path) as sink:
+        writer = PixelWriter(sink)
         for prepared, row in _accepted(batch, config, rejections, refused):
             rows.append(row)
             writer.add(
@@ -131,9 +129,6 @@ def _stage(
             )
             known_grids.add(prepared.grid.digest)
         writer.close()
-
-    pixel_path = staged / pixels_name(batch.index)
-    write_stream_durable(pixel_path, write)
     columns = write_columns(staged / columns_name(batch.index), rows_table(rows))
     receipt = StageReceipt(
         batch=batch.index,
@@ -141,7 +136,7 @@ def _stage(
         n_files=batch.n_files,
         n_spectra=len(rows),
         source_bytes=batch.nbytes,
-        pixels=StagedFile(pixel_path.name, pixels[0].sink.size, pixels[0].sink.crc32c),
+        pixels=StagedFile(pixel_path.name, sink.size, sink.crc32c),
         columns=columns,
         rejections=tuple(rejections),
         run=watch.stop(),
