@@ -205,6 +205,13 @@ class TestText:
         assert len(pieces) > 1
         assert [text for piece in pieces for text in piece] == words
 
+    @pytest.mark.parametrize("word", ["", "x", "2018-10-16", "é"])
+    def test_texts_of_one_length_are_given_in_pieces(self, tmp_path: Path, word: str) -> None:
+        text_array(tmp_path, VLenUTF8().encode(np.array([word] * 20_000, object)), n=20_000)
+        pieces = list(ArrayReader(tmp_path, layout_of(tmp_path, "x")).texts(0))
+        assert len(pieces) > 1
+        assert [text for piece in pieces for text in piece] == [word] * 20_000
+
     def test_bytes_in_a_long_chunk_that_are_not_utf_8_name_their_row(self, tmp_path: Path) -> None:
         words = [b"x" * 80] * 20_000
         words[12_345] = b"\xff\xfe"

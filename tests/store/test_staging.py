@@ -31,7 +31,7 @@ def test_columns_are_read_as_they_were_written(path: Path) -> None:
 def test_pages_that_were_let_go_are_read_again(path: Path) -> None:
     mapped = MappedColumns(path)
     for _ in range(3):
-        assert mapped.table["word"].to_pylist() == WORDS
+        assert mapped.table()["word"].to_pylist() == WORDS
         mapped.let_go()
 
 

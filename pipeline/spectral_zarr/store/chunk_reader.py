@@ -35,7 +35,8 @@ MOST_FILE_BYTES = 9 << 28
 """Two gibibytes, the limit of Blosc, and room for what surrounds them."""
 
 _LONG_BYTES, _TEXTS_AT_ONCE = 1 << 20, 8192
-"""Bytes of packed texts above which so many texts are decoded at a time: finding where they end takes as long."""
+"""Bytes of packed texts of different lengths above which, as of those of one length, so many are decoded at a time:
+finding where they end takes as long as decoding them."""
 
 _ABSENT = 2**64 - 1
 _PIECE_BYTES = 1 << 20
@@ -242,14 +243,21 @@ class ArrayReader:
 
 def _cut(decoded: bytes, count: int) -> Iterator[tuple[int, bytes]]:
     """Pieces of packed texts, each packed in the same way, with the number of their first text."""
-    if len(decoded) <= _LONG_BYTES:
+    length = int.from_bytes(decoded[4:8], "little")
+    step = 4 + length
+    alike = len(decoded) == 4 + count * step
+    alike = alike and bool((np.ndarray((count,), "<u4", decoded, 4, (step,)) == length).all())
+    if not alike and len(decoded) <= _LONG_BYTES:
         yield 0, decoded
         return
     stop = 4
     for first in range(0, count, _TEXTS_AT_ONCE):
         start, n = stop, min(_TEXTS_AT_ONCE, count - first)
-        for _ in range(n):
-            stop += 4 + int.from_bytes(decoded[stop : stop + 4], "little")
+        if alike:
+            stop += n * step
+        else:
+            for _ in range(n):
+                stop += 4 + int.from_bytes(decoded[stop : stop + 4], "little")
         yield first, n.to_bytes(4, "little") + decoded[start:stop]
 
 

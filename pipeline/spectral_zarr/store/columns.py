@@ -25,7 +25,7 @@ INDEX = "index.parquet"
 _TEXTS_AT_ONCE = 8192
 _COUNT_BYTES = 4
 """VLenUTF8 begins with the number of texts, and each text with its length."""
-ROW_GROUP = 32_768
+ROW_GROUP = 16_384
 """Rows of the index that are encoded together: the encoder takes several times the memory of what it encodes."""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +87,13 @@ def read_columns(path: Path, names: Collection[str] | None = None) -> pa.Table:
     DamagedBuild
         When the file is not what was written.
     """
-    table = MappedColumns(path).table
+    table = MappedColumns(path).table()
     known = set(table.column_names)
     return table if names is None else table.select([name for name in names if name in known])
 
 
 class MappedColumns:
     """The columns of one batch, mapped: nothing is read before it is looked at.
-
-    Attributes
-    ----------
-    table : Table
-        All columns.
 
     Raises
     ------
@@ -106,14 +102,24 @@ class MappedColumns:
     """
 
     def __init__(self, path: Path) -> None:
-        with translated(path), path.open("rb") as file:
-            try:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-                # A reader that is told the columns copies them and the gaps between them.
-                self.table = pa.ipc.open_file(pa.py_buffer(self._map)).read_all()
-            except ValueError as error:
-                # Arrow's own error is one; the other is that of an empty file.
-                raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(path)) from error
+        self._path = path
+        with translated(path), path.open("rb") as file, self._undamaged():
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._reader = pa.ipc.open_file(pa.py_buffer(self._map))
+
+    @contextmanager
+    def _undamaged(self) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            # Arrow's own error is one; the other is that of an empty file.
+            raise DamagedBuild(f"a staged file is damaged: {error}; start anew", path=str(self._path)) from error
+
+    def table(self) -> pa.Table:
+        """All columns; a table takes several times the memory of what is held without it."""
+        with self._undamaged():
+            # A reader that is told the columns copies them and the gaps between them.
+            return self._reader.read_all()
 
     def let_go(self) -> None:
         """Let the kernel have the pages that were looked at, which count as memory of this process."""

@@ -76,6 +76,7 @@ def write_columns(target: str, plan_sha256: str, documents: tuple[ChunkReceipt, 
     receipt = BlockReceipt(COLUMNS_BLOCK, plan.sha256, tuple(receipts), watch.stop())
     write_record(paths.columns_receipt, receipt)
     sync_directory(paths.receipts)
+    give_back()
     return receipt
 
 
@@ -153,7 +154,7 @@ class _StagedColumns:
         if set(names).isdisjoint(self._joined) or self._plan.catalog is None:
             for batch, rows in pieces:
                 mapped = self._mapping(batch)
-                yield self._piece(names, mapped.table, batch, rows)
+                yield self._piece(names, mapped.table(), batch, rows)
                 mapped.let_go()
             return
         from spectral_zarr.tasks.catalog import joined
@@ -161,7 +162,7 @@ class _StagedColumns:
         wanted = [*names, *(name for name in (*self._joined, self._key) if name not in names)]
         # Every join looks at all rows of the catalogue.
         table = pa.concat_tables(
-            [self._piece(wanted, self._mapping(batch).table, batch, rows) for batch, rows in pieces]
+            [self._piece(wanted, self._mapping(batch).table(), batch, rows) for batch, rows in pieces]
         )
         yield joined(table, self._plan.catalog, self._kept, self._key).select(names)
 
