@@ -25,7 +25,8 @@ from spectral_zarr.store.chunk_reader import NOT_AS_WRITTEN
 from spectral_zarr.store.proof import NO_ARRAY, Proof, proof_of
 from spectral_zarr.tasks.gather import Gathering
 from spectral_zarr.tasks.scan import scan_rows
-from spectral_zarr.tasks.scan_columns import scan_columns_or_rest, scan_repeated
+from spectral_zarr.tasks.scan_columns import scan_repeated
+from spectral_zarr.tasks.scan_rest import scan_columns_or_rest
 
 
 @dataclass(frozen=True, slots=True)

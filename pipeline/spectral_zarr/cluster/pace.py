@@ -36,7 +36,7 @@ SLACK_BYTES = 64 << 20
 FEWEST_FILES = 8
 """Files of an ingest that shows what the driver does for the fewest of them."""
 
-LIBRARIES = ("stage", "fill", "scan", "scan_columns", "finalise")
+LIBRARIES = ("stage", "fill", "scan", "scan_columns", "scan_rest", "finalise")
 
 FOLLOWING = MappingProxyType({"stage": "plan", "fill": "finalise"})
 """What the driver does alone after a phase of tasks."""

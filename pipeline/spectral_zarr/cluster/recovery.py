@@ -11,7 +11,8 @@ from spectral_zarr.contract import schema
 from spectral_zarr.contract.rows import Offences
 from spectral_zarr.store.columns import INDEX
 from spectral_zarr.tasks.scan import RowsScan, RowsTask
-from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask, RestTask
+from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask
+from spectral_zarr.tasks.scan_rest import RestTask
 
 KILLED = "Z-03/killed"
 MOST_LOST = 8

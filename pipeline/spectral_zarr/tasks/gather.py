@@ -21,7 +21,8 @@ from spectral_zarr.store.audit import Structure
 from spectral_zarr.store.documents import LONGEST_ROW, TEXT, ArrayLayout
 from spectral_zarr.store.proof import proof_of
 from spectral_zarr.tasks.scan import SCAN_BYTES, RowsScan, RowsTask, unpack
-from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask, RepeatedTask, RestTask, equal_hashes
+from spectral_zarr.tasks.scan_columns import ColumnsScan, ColumnsTask, RepeatedTask, equal_hashes
+from spectral_zarr.tasks.scan_rest import RestTask
 
 _INDEXED = {
     **{name: f"metadata/{name}" for name in ("spec_id", "source_type", "instrument", "simulator", "snr")},
