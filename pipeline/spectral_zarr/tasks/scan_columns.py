@@ -90,9 +90,6 @@ class Columns:
         self._receipts = proof_of(task.proof).columns() if task.proof else None
         self._offences = offences
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._layouts
-
     def read(self, path: str) -> Any:
         """Numbers as an array, text as a list; None when the array is absent or a chunk of it is damaged."""
         layout = self._layouts.get(path)
