@@ -58,7 +58,7 @@ class _WorkerJob(Job):
         self._command_template = worker_script(self.orders.launch, self.orders.run, scheduler, name)
 
     async def _submit_job(self, script: str) -> str:
-        command = [*shlex.split(self.submit_command), script]
+        command = [*shlex.split(str(self.submit_command)), script]
         async with self.orders.turn:
             output: str = await self._call(command, env=submission_environment())  # type: ignore[no-untyped-call]
         return output

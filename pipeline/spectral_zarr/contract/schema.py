@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 SCHEMA_VERSION = "2.0"
 
@@ -34,8 +34,8 @@ ADDED_ROOT_ATTRIBUTES = (
 
 CLEVEL = 5
 CLEVELS = range(5, 8)
-CNAME = "zstd"
-SHUFFLE = "bitshuffle"
+CNAME: Final = "zstd"
+SHUFFLE: Final = "bitshuffle"
 
 ARRAYS_1D_CHUNK = 65_536
 """Rows per chunk of the (N_spec,) arrays: they, not the cubes, make the number of files."""

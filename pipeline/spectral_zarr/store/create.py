@@ -112,7 +112,7 @@ def _prototype(kind: ArrayKind) -> str:
     # Only the driver creates arrays; a worker never needs zarr-python and starts faster without it.
     import numcodecs
     import zarr
-    from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
+    from zarr.codecs import BloscCodec
     from zarr.core.sync import sync
     from zarr.storage import MemoryStore
 
@@ -122,9 +122,9 @@ def _prototype(kind: ArrayKind) -> str:
     compressor: Any
     if kind.zarr_format == 3:
         compressor = BloscCodec(
-            cname=BloscCname(CNAME),
+            cname=CNAME,
             clevel=kind.clevel,
-            shuffle=BloscShuffle(SHUFFLE),
+            shuffle=SHUFFLE,
             typesize=itemsize,
             blocksize=BLOCK_BYTES,
         )

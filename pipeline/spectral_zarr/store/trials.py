@@ -38,7 +38,7 @@ def create_trial(root: Path, shape: tuple[int, int], layout: Layout) -> tuple[za
     """
     import numcodecs
     import zarr
-    from zarr.codecs import BloscCname, BloscCodec, BloscShuffle
+    from zarr.codecs import BloscCodec
 
     version_3 = layout.zarr_format == 3
     compressor: Any = numcodecs.Blosc(
@@ -46,9 +46,9 @@ def create_trial(root: Path, shape: tuple[int, int], layout: Layout) -> tuple[za
     )
     if version_3:
         compressor = BloscCodec(
-            cname=BloscCname(schema.CNAME),
+            cname=schema.CNAME,
             clevel=layout.clevel,
-            shuffle=BloscShuffle(schema.SHUFFLE),
+            shuffle=schema.SHUFFLE,
             typesize=4,
             blocksize=BLOCK_BYTES,
         )
