@@ -158,6 +158,18 @@ def test_the_ci_runs_the_test_line_of_the_readme() -> None:
     assert sum("-m pytest" in line for line in README.splitlines()) == 1
 
 
+def test_the_floors_of_the_ci_are_those_of_the_project() -> None:
+    command = [sys.executable, ROOT / ".ci" / "floors", ROOT / "pyproject.toml"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    }
+    assert {line.replace("==", ">=") for line in printed} == declared
+    assert '.ci/floors pyproject.toml > "$work/floors.txt"' in (ROOT / ".ci" / "run").read_text()
+
+
 @pytest.mark.parametrize(
     "script", [".ci/run", "slurm/array.sh", *(f"slurm/{n}.sbatch" for n in ("ingest", "driver", "array"))]
 )

@@ -14,7 +14,7 @@ from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import positive
+from spectral_zarr.readers.observing import date_from_mjd, positive
 from spectral_zarr.readers.sdss import FLUX_UNIT, LOG_STEP, LOG_TOLERANCE
 
 _USED = ("WAVE", "FLUX", "IVAR")
@@ -104,7 +104,7 @@ def _observation(table: Hdu, row: int) -> Observation:
         object=star,
         object_id=f"mangaid-{star}" if star else "",
         # The table gives the night alone.
-        date_obs=_night(table.cell_number("MJD", row)) if visit else "",
+        date_obs=date_from_mjd(table.cell_number("MJD", row) // 1)[:10] if visit else "",
         velocity_frame="heliocentric",
         flux_calibration="absolute",
         snr=snr,
@@ -121,10 +121,6 @@ def _first(table: Hdu, row: int, *names: str) -> float:
         if math.isfinite(value) and value > _NOT_MEASURED:
             return value
     return float("nan")
-
-
-def _night(mjd: float) -> str:
-    return str(np.datetime64("1858-11-17") + int(mjd)) if 40_000 < mjd < 90_000 else ""
 
 
 def _velocity(table: Hdu, row: int) -> dict[str, Any]:
