@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import astropy.units as u
+import numpy as np
 import pytest
+from astropy.table import Table
 
 from spectral_zarr.testing import write_samples
 from tests.cli.conftest import Run
@@ -38,6 +41,18 @@ class TestInspect:
         group = run("inspect", mixed / "sdss", "--cluster", "serial", "--json").json["groups"][0]
         plan = run("ingest", mixed / "sdss", "o.zarr", "-n", "--cluster", "serial", "--json").json
         assert (group["kind"], group["store_pixels"]) == (plan["wavelength"], plan["n_pix"])
+
+    def test_products_that_alternate_over_several_batches(self, run: Run, tmp_path: Path) -> None:
+        for number in range(3):
+            write_samples(tmp_path / f"in/{number}-lines", "wcs1d", 1, n_pix=256)
+            wavelength = np.linspace(4000.0, 4100.0, 64) * (1 + number * 1e-12)
+            columns = {"WAVE": wavelength * u.AA, "FLUX": np.arange(1.0, 65.0) * u.Jy}
+            Table(columns).write(tmp_path / f"in/{number}-table.fits")
+        (tmp_path / "small.toml").write_text('[build]\nbatch_files = 1\n[readers.table]\nmedium = "air"\n')
+        options = ("--config", tmp_path / "small.toml", "--cluster", "serial", "--json")
+        found = run("inspect", tmp_path / "in", *options).json["groups"]
+        kinds = {group["reader"].split("@")[0]: (group["n_spectra"], group["kind"]) for group in found}
+        assert kinds == {"generic-table": (3, "identical"), "generic-image": (3, "identical")}
 
     def test_missing_fields_are_shares(self, run: Run, files: Path) -> None:
         first = sorted(files.iterdir())[0]

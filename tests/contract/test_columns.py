@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_zarr.contract.columns import (
-    Centres,
-    bin_centres,
-    check_centres,
+    Spans,
+    bin_spans,
     check_intensity,
     check_method,
     check_number,
     check_param,
     check_repeated,
     check_simulator,
+    check_spans,
     check_text,
-    merge_centres,
+    merge_spans,
 )
 from spectral_zarr.contract.facts import Count
 from spectral_zarr.contract.rows import Counted, Offences
@@ -253,13 +253,25 @@ class TestAcrossArrays:
         assert offences.counted() == {}
 
 
-def centres_of(instruments: list[str], centres: list[float]) -> Counted:
+def spans_of(instruments: list[str], shortest: list[float], longest: list[float]) -> Counted:
     offences = Offences()
-    check_centres(offences, WAVELENGTH, bin_centres(0, instruments, np.array(centres)))
+    check_spans(offences, WAVELENGTH, bin_spans(0, instruments, np.array(shortest), np.array(longest)))
     return {(symptom, where): count for (symptom, where), count in offences.counted().items()}
 
 
-class TestCentres:
+def centres_of(instruments: list[str], centres: list[float]) -> Counted:
+    """Of spectra that are so short that both ends are their centre."""
+    return spans_of(instruments, centres, centres)
+
+
+class TestSpans:
+    def test_a_spectrum_that_reaches_the_infrared_is_in_the_unit_of_the_others(self) -> None:
+        assert spans_of(["CALSPEC"] * 3, [1150.0, 1140.0, 1150.0], [10_200.0, 170_000.0, 10_200.0]) == {}
+
+    def test_a_range_in_nm_among_such_in_angstrom_is_found_at_both_ends(self) -> None:
+        found = spans_of(["X"] * 3, [3000.0, 300.0, 2900.0], [25_000.0, 2500.0, 25_000.0])
+        assert found == {("U-05/mixed", WAVELENGTH): Count((1,), 1)}
+
     @pytest.mark.parametrize("ratio", [10.0, 1000.0, 1e4, 0.1, 1e-3, 1e-4])
     def test_a_ratio_of_units_within_one_instrument_is_a_mixture(self, ratio: float) -> None:
         centres = [5000.0] * 6 + [5000.0 * ratio, NAN, 5000.0 * ratio]
@@ -292,10 +304,11 @@ class TestCentres:
         edges = sorted({0, len(spectra), *(cut % len(spectra) for cut in cuts)})
         blocks = list(itertools.pairwise(edges))
         random.shuffle(blocks)
-        total: Centres = {}
+        total: Spans = {}
         for start, stop in blocks:
-            merge_centres(total, bin_centres(start, instruments[start:stop], np.array(centres[start:stop])))
-        assert total == bin_centres(0, instruments, np.array(centres))
+            part = np.array(centres[start:stop])
+            merge_spans(total, bin_spans(start, instruments[start:stop], part, 2 * part))
+        assert total == bin_spans(0, instruments, np.array(centres), 2 * np.array(centres))
         offences = Offences()
-        check_centres(offences, WAVELENGTH, total)
-        assert offences.counted() == centres_of(instruments, centres)
+        check_spans(offences, WAVELENGTH, total)
+        assert offences.counted() == spans_of(instruments, centres, [2 * centre for centre in centres])

@@ -85,8 +85,8 @@ def wavelengths(*row: float, dtype: str = "f8") -> Block:
 
 def centres(instruments: Sequence[str], *middles: float) -> Block:
     def check(offences: Offences) -> None:
-        found = columns.bin_centres(0, instruments, np.array(middles))
-        columns.check_centres(offences, schema.WAVELENGTH, found)
+        found = columns.bin_spans(0, instruments, np.array(middles), np.array(middles))
+        columns.check_spans(offences, schema.WAVELENGTH, found)
 
     return check
 

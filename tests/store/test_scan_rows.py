@@ -89,9 +89,9 @@ def test_chunks_of_every_shape_and_tasks_of_every_length(tmp_path: Path, chunks:
         assert bits(scans, "continuum") == [row != 12 for row in range(N_SPEC)]
         assert bits(scans, "no_continuum") == [row == 12 for row in range(N_SPEC)]
         grid = arrays()[WAVELENGTH]
-        centres = (np.nanmin(grid, axis=1) + np.nanmax(grid, axis=1)) / 2
-        ours = np.concatenate([np.frombuffer(scan.centres, "<f4") for scan in scans])
-        np.testing.assert_array_equal(ours, centres.astype("f4"))
+        for end, expected in (("shortest", np.nanmin(grid, axis=1)), ("longest", np.nanmax(grid, axis=1))):
+            ours = np.concatenate([np.frombuffer(getattr(scan, end), "<f4") for scan in scans])
+            np.testing.assert_array_equal(ours, expected.astype("f4"))
         assert {name for scan in scans for name in scan.finite} == {FLUX, UNCERTAINTY, CONTINUUM}
         assert not all(scan.one_grid for scan in scans)
 
@@ -137,8 +137,8 @@ class TestDamage:
         hidden = {("S-05/padding", UNCERTAINTY), ("S-04/gap", WAVELENGTH), ("S-04/not_increasing", WAVELENGTH)}
         kept = {key: rows for key, rows in EXPECTED.items() if key not in hidden}
         assert found == {**kept, ("Z-03/damaged", f"{WAVELENGTH}/c/1/2"): (8,)}
-        centres = np.frombuffer(scanned(store)[0].centres, "<f4")
-        assert np.isnan(centres).tolist() == [8 <= row < 16 for row in range(N_SPEC)]
+        shortest = np.frombuffer(scanned(store)[0].shortest, "<f4")
+        assert np.isnan(shortest).tolist() == [8 <= row < 16 for row in range(N_SPEC)]
 
     def test_rows_with_a_damaged_chunk_are_not_called_empty_or_without_continuum(self, store: Path) -> None:
         for path in (FLUX, CONTINUUM):

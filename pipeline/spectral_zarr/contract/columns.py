@@ -155,56 +155,67 @@ def check_simulator(offences: Offences, array: str, first_row: int, source_types
     offences.add("M-11/unnamed", array, [first_row + i for i in rows])
 
 
-Centres = dict[str, dict[int, tuple[tuple[int, ...], int]]]
-"""Instrument to logarithmic bin of the central wavelength to the first rows and the number of rows."""
+Spans = dict[str, dict[tuple[int, int], tuple[tuple[int, ...], int]]]
+"""Instrument to logarithmic bins of the shortest and longest wavelength to the first rows and the number of rows."""
 
 
-def bin_centres(first_row: int, instruments: Texts, centres: NDArray[np.float64]) -> Centres:
-    """Count the central wavelengths (in Angstrom) of a block by instrument."""
-    found: Centres = {}
+def bin_spans(first_row: int, instruments: Texts, shortest: NDArray[np.float64], longest: NDArray[np.float64]) -> Spans:
+    """Count the ranges of wavelengths (in Angstrom) of a block by instrument."""
+    found: Spans = {}
     with np.errstate(divide="ignore", invalid="ignore"):
-        bins = np.round(np.log10(centres) * BINS_PER_DECADE)
-    known = np.flatnonzero(np.isfinite(bins))
-    for i, number in zip(known.tolist(), bins[known].astype(int).tolist(), strict=True):
+        bins = np.round(np.log10(np.stack([shortest, longest], axis=1)) * BINS_PER_DECADE)
+    known = np.flatnonzero(np.isfinite(bins).all(axis=1))
+    for i, (low, high) in zip(known.tolist(), bins[known].astype(int).tolist(), strict=True):
         counts = found.setdefault(instruments[i], {})
-        rows, count = counts.get(number, ((), 0))
-        counts[number] = (rows if count >= FIRST_ROWS else (*rows, first_row + i), count + 1)
+        rows, count = counts.get((low, high), ((), 0))
+        counts[low, high] = (rows if count >= FIRST_ROWS else (*rows, first_row + i), count + 1)
     return found
 
 
-def merge_centres(total: Centres, part: Centres) -> None:
+def merge_spans(total: Spans, part: Spans) -> None:
     """Add the counts of another block."""
     for instrument, counts in part.items():
         known = total.setdefault(instrument, {})
-        for number, (rows, count) in counts.items():
-            before, others = known.get(number, ((), 0))
-            known[number] = (tuple(sorted((*before, *rows))[:FIRST_ROWS]), others + count)
+        for span, (rows, count) in counts.items():
+            before, others = known.get(span, ((), 0))
+            known[span] = (tuple(sorted((*before, *rows))[:FIRST_ROWS]), others + count)
 
 
-def check_centres(offences: Offences, array: str, centres: Centres) -> None:
+def check_spans(offences: Offences, array: str, spans: Spans) -> None:
     """Ratios of units between the spectra of one instrument."""
-    mixed = [(name, number) for name, counts in centres.items() if name for number in _minorities(counts)]
+    mixed = [(name, span) for name, counts in spans.items() if name for span in _minorities(counts)]
     # Models of different ranges have no instrument that would tell them apart.
-    suspicious = {("", number) for number in _minorities(centres.get("", {}))}
-    bins = [(name, number) for name, counts in centres.items() for number in counts]
-    if not mixed and any(_between(number, 3000.0, math.inf) for _, number in bins):
-        suspicious.update((name, number) for name, number in bins if _between(number, 100.0, 1100.0))
+    suspicious = {("", span) for span in _minorities(spans.get("", {}))}
+    bins = [(name, span) for name, counts in spans.items() for span in counts]
+    if not mixed and any(_centre(span) >= 3000.0 for _, span in bins):
+        suspicious.update((name, span) for name, span in bins if 100.0 <= _centre(span) <= 1100.0)
     for symptom, found in (("U-05/mixed", mixed), ("U-05/suspicious", suspicious)):
-        parts = [centres[name][number] for name, number in found]
+        parts = [spans[name][span] for name, span in found]
         rows = tuple(sorted(row for first, _ in parts for row in first)[:FIRST_ROWS])
         if parts:
             offences.merge({(symptom, array): Count(rows, sum(count for _, count in parts))})
 
 
-def _minorities(counts: Mapping[int, tuple[tuple[int, ...], int]]) -> set[int]:
-    """Bins that lie a ratio of units away from others, on the side with fewer spectra."""
-    found: set[int] = set()
-    for least, most in UNIT_RATIOS:
-        pairs = [
-            (low, high) for low in counts for high in counts if least <= 10 ** ((high - low) / BINS_PER_DECADE) <= most
-        ]
-        lows, highs = {low for low, _ in pairs}, {high for _, high in pairs}
-        n_low, n_high = (sum(counts[number][1] for number in side) for side in (lows, highs))
+def _minorities(counts: Mapping[tuple[int, int], tuple[tuple[int, ...], int]]) -> set[tuple[int, int]]:
+    """Spans both of whose ends lie a ratio of units away from those of others, on the side with fewer spectra.
+
+    A spectrum that reaches from the ultraviolet to the infrared has another centre than one of the ultraviolet alone,
+    but another unit would move its two ends.
+    """
+    found: set[tuple[int, int]] = set()
+    spans = list(counts)
+    bins = np.array(spans).reshape(-1, 2)
+    for ratios in UNIT_RATIOS:
+        least, most = np.log10(ratios) * BINS_PER_DECADE
+        lows: set[tuple[int, int]] = set()
+        highs: set[tuple[int, int]] = set()
+        for span in spans:
+            away = bins - span
+            others = np.flatnonzero(((away >= least) & (away <= most)).all(axis=1)).tolist()
+            if others:
+                lows.add(span)
+                highs.update(spans[other] for other in others)
+        n_low, n_high = (sum(counts[span][1] for span in side) for side in (lows, highs))
         if n_low <= n_high:
             found |= lows
         if n_high <= n_low:
@@ -212,8 +223,9 @@ def _minorities(counts: Mapping[int, tuple[tuple[int, ...], int]]) -> set[int]:
     return found
 
 
-def _between(number: int, low: float, high: float) -> bool:
-    return low <= 10 ** (number / BINS_PER_DECADE) <= high
+def _centre(span: tuple[int, int]) -> float:
+    low, high = span
+    return float(10 ** (low / BINS_PER_DECADE) + 10 ** (high / BINS_PER_DECADE)) / 2
 
 
 def _unknown(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from spectral_zarr.contract import schema
-from spectral_zarr.contract.columns import Centres, check_centres, check_repeated, merge_centres
+from spectral_zarr.contract.columns import Spans, check_repeated, check_spans, merge_spans
 from spectral_zarr.contract.cubes import FirstGrid
 from spectral_zarr.contract.facts import RowFacts
 from spectral_zarr.contract.rows import FIRST_ROWS, Counted, Offences
@@ -94,12 +94,12 @@ class Gathering:
         self._grids: list[FirstGrid] = []
         self._one_grid = True
         self._from_fits = False
-        self._centres: Centres = {}
+        self._spans: Spans = {}
         self._identifiers: dict[int, bytes] = {}
         self.nbytes = 0
         self._step = min(LONGEST_BLOCK, max([schema.ARRAYS_1D_CHUNK, *(one.chunks[0] for one in self._columns)]))
         self._continuum, self._no_continuum, self._garbage = (_PerRow(self._step, np.bool_) for _ in range(3))
-        self._middle = _PerRow(self._step, "<f4")
+        self._shortest, self._longest = (_PerRow(self._step, "<f4") for _ in range(2))
         self._alike: dict[int, int] = {}
 
     @property
@@ -160,7 +160,8 @@ class Gathering:
             self._continuum.put(scan.start, unpack(scan.continuum, n_rows))
             self._no_continuum.put(scan.start, unpack(scan.no_continuum, n_rows))
             self._garbage.put(scan.start, unpack(scan.garbage, n_rows))
-            self._middle.put(scan.start, np.frombuffer(scan.centres, "<f4"))
+            self._shortest.put(scan.start, np.frombuffer(scan.shortest, "<f4"))
+            self._longest.put(scan.start, np.frombuffer(scan.longest, "<f4"))
 
     def column_tasks(self) -> Iterator[ColumnsTask]:
         """Blocks of the (N_spec,) arrays, as long as their longest chunk; of rows without any file, the first few."""
@@ -185,7 +186,8 @@ class Gathering:
             continuum=np.packbits(self._continuum.get(start, stop)).tobytes(),
             no_continuum=np.packbits(self._no_continuum.get(start, stop)).tobytes(),
             garbage=np.packbits(self._garbage.get(start, stop)).tobytes(),
-            centres=self._middle.get(start, stop).tobytes() if self._ragged else b"",
+            shortest=self._shortest.get(start, stop).tobytes() if self._ragged else b"",
+            longest=self._longest.get(start, stop).tobytes() if self._ragged else b"",
             proof=self._proof,
         )
 
@@ -200,7 +202,7 @@ class Gathering:
             self._from_fits |= scan.from_fits
             return
         self._offences.merge(scan.counted)
-        merge_centres(self._centres, scan.centres)
+        merge_spans(self._spans, scan.spans)
         self._from_fits |= scan.from_fits
         if scan.identifiers:
             self._identifiers[scan.start] = scan.identifiers
@@ -242,7 +244,7 @@ class Gathering:
 
     def facts(self) -> RowFacts:
         """What was found in all rows together."""
-        check_centres(self._offences, schema.WAVELENGTH, self._centres)
+        check_spans(self._offences, schema.WAVELENGTH, self._spans)
         check_repeated(self._offences)
         return self._offences.facts(
             finite=self._finite, one_grid=self._ragged and self._one_grid, from_fits=self._from_fits

@@ -61,11 +61,12 @@ def gather_staged(
 
 def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], config: Config) -> Planner:
     """A planner that knows all surveyed batches; explicit wavelengths are read again when they are compared."""
+    members = {batch.index: batch for batch in batches}
 
     def load(batch: int, row: int) -> NDArray[np.float64]:
         table = surveys[batch].columns
         name, hdu, number = (table[column][row].as_py() for column in ("source_file", "source_hdu", "source_row"))
-        files = (one for file in batches[batch].files for one in (file, *file.companions))
+        files = (one for file in members[batch].files for one in (file, *file.companions))
         file = next(file for file in files if file.name == name)
         source = open_source(file)
         reader = find_reader(source, config.readers)

@@ -60,8 +60,8 @@ class RowsScan:
         One bit a row: whether it is known to have none; neither bit is set where a chunk is damaged.
     garbage : bytes
         One bit a row: whether its flux is garbage, if it is an observed one.
-    centres : bytes
-        Central wavelengths in Angstrom, float32, empty when all rows share one grid.
+    shortest, longest : bytes
+        Ends of the wavelengths in Angstrom, float32, empty when all rows share one grid.
     grids : tuple of FirstGrid
         First grid of each chunk row.
     one_grid : bool
@@ -77,7 +77,8 @@ class RowsScan:
     continuum: bytes = b""
     no_continuum: bytes = b""
     garbage: bytes = b""
-    centres: bytes = b""
+    shortest: bytes = b""
+    longest: bytes = b""
     grids: tuple[FirstGrid, ...] = ()
     one_grid: bool = False
     nbytes: int = 0
@@ -89,7 +90,7 @@ def scan_rows(task: RowsTask) -> RowsScan:
     receipts: Receipts | None = proof_of(task.proof).blocks(range(task.start, task.stop)) if task.proof else None
     offences = Offences()
     n_valid: NDArray[np.int64] | None = None
-    centres, (continuum, no_continuum, garbage) = b"", np.zeros((3, n_rows), np.bool_)
+    shortest, longest, (continuum, no_continuum, garbage) = b"", b"", np.zeros((3, n_rows), np.bool_)
     grids: tuple[FirstGrid, ...] = ()
     one_grid, finite, nbytes = False, [], 0
     for layout in task.cubes:
@@ -97,8 +98,10 @@ def scan_rows(task: RowsTask) -> RowsScan:
         if layout.path == schema.WAVELENGTH:
             blocks = list(_wavelengths(reader, layout, task, offences))
             n_valid = np.concatenate([block.n_valid for _, block in blocks])
-            middle = np.concatenate([(block.shortest + block.longest) / 2 * task.factor for _, block in blocks])
-            centres = middle.astype("<f4").tobytes()
+            ends = [(block.shortest, block.longest) for _, block in blocks]
+            shortest, longest = (
+                (np.concatenate(end) * task.factor).astype("<f4").tobytes() for end in zip(*ends, strict=True)
+            )
             grids, one_grid = tuple(block.first for _, block in blocks), all(block.one_grid for _, block in blocks)
         else:
             for rows, values, whole in _values(reader, layout, task, n_valid, offences):
@@ -122,7 +125,8 @@ def scan_rows(task: RowsTask) -> RowsScan:
         continuum=np.packbits(continuum).tobytes(),
         no_continuum=np.packbits(no_continuum).tobytes(),
         garbage=np.packbits(garbage).tobytes(),
-        centres=centres,
+        shortest=shortest,
+        longest=longest,
         grids=grids,
         one_grid=one_grid,
         nbytes=nbytes,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from spectral_zarr.contract import schema
 from spectral_zarr.contract.columns import (
-    Centres,
-    bin_centres,
+    Spans,
+    bin_spans,
     check_intensity,
     check_method,
     check_number,
@@ -39,7 +39,7 @@ class ColumnsTask:
 
     Attributes
     ----------
-    continuum, no_continuum, garbage, centres : bytes
+    continuum, no_continuum, garbage, shortest, longest : bytes
         What the scan of the cubes found for these rows, as in `RowsScan`.
     """
 
@@ -50,7 +50,8 @@ class ColumnsTask:
     continuum: bytes = b""
     no_continuum: bytes = b""
     garbage: bytes = b""
-    centres: bytes = b""
+    shortest: bytes = b""
+    longest: bytes = b""
     proof: str = ""
 
 
@@ -60,8 +61,8 @@ class ColumnsScan:
 
     Attributes
     ----------
-    centres : Centres
-        Central wavelengths by instrument.
+    spans : Spans
+        Ranges of wavelengths by instrument.
     identifiers : bytes
         A hash of 8 bytes for each ``spec_id``, empty without that array.
     from_fits : bool
@@ -71,7 +72,7 @@ class ColumnsScan:
     start: int
     stop: int
     counted: Counted
-    centres: Centres = field(default_factory=dict)
+    spans: Spans = field(default_factory=dict)
     identifiers: bytes = b""
     from_fits: bool = False
 
@@ -190,7 +191,7 @@ def scan_columns(task: ColumnsTask) -> ColumnsScan:
         start=task.start,
         stop=task.stop,
         counted=_cross_check(task, columns, kept, offences),
-        centres=_centres(task, kept),
+        spans=_spans(task, kept),
         identifiers=identifiers,
         from_fits=from_fits,
     )
@@ -243,11 +244,11 @@ def _cross_check(task: ColumnsTask, columns: Columns, kept: dict[str, list[str]]
     return offences.counted()
 
 
-def _centres(task: ColumnsTask, kept: dict[str, list[str]]) -> Centres:
-    if not task.centres:
+def _spans(task: ColumnsTask, kept: dict[str, list[str]]) -> Spans:
+    if not task.shortest:
         return {}
-    centres = np.frombuffer(task.centres, "<f4").astype(np.float64)
-    return bin_centres(task.start, kept.get("metadata/instrument") or [""] * centres.size, centres)
+    shortest, longest = (np.frombuffer(ends, "<f4").astype(np.float64) for ends in (task.shortest, task.longest))
+    return bin_spans(task.start, kept.get("metadata/instrument") or [""] * shortest.size, shortest, longest)
 
 
 _ODD = 0x9E3779B97F4A7C15
