@@ -49,6 +49,22 @@ class TestDryRun:
         assert result.code == 5
         assert "nothing was written" in result.out
 
+    def test_a_plan_is_refused_exactly_where_the_ingest_is(self, run: Run, spectra: Path, published: Path) -> None:
+        stranger = published.with_name("other.zarr.build") / "mydata.txt"
+        stranger.parent.mkdir()
+        stranger.write_text("precious")
+        for target, options, code in (
+            (published, (), 5),
+            (published, ("--replace",), 0),
+            ("other.zarr", (), 5),
+            ("other.zarr", ("--replace", "--resume"), 5),
+        ):
+            answers = [run("ingest", spectra, target, "--cluster", "serial", *options, *how) for how in (["-n"], [])]
+            assert [answer.code for answer in answers] == [code, code]
+            if code:
+                assert answers[0].error == answers[1].error
+        assert stranger.read_text() == "precious"
+
     def test_only_bad_files_give_code_3(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "text.fits").write_text("no")
         result = run("ingest", "text.fits", "out.zarr", "--dry-run", "--cluster", "serial")

@@ -19,8 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
 from spectral_zarr.errors import SpectralZarrError
+from spectral_zarr.store.abort import abort_build
 from spectral_zarr.store.calls import FileCalls, hooked, replaced
-from spectral_zarr.store.claim import abort_build, own_claim
+from spectral_zarr.store.claim import own_claim
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing.faults import Step

@@ -17,8 +17,9 @@ from spectral_zarr import IngestRequest, SerialExecutor, ingest
 from spectral_zarr.cluster.provenance import package_version
 from spectral_zarr.errors import DamagedBuild, EnvironmentFault, ResumeRefused, StagingBusy, TargetExists
 from spectral_zarr.model import BlockTask, BuildPlan
+from spectral_zarr.store.abort import abort_build
 from spectral_zarr.store.calls import hooked
-from spectral_zarr.store.claim import Claim, abort_build, current_claim, own_claim, record
+from spectral_zarr.store.claim import Claim, current_claim, own_claim, record
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.records import read_record
 from spectral_zarr.store.request import request_facts
@@ -128,6 +129,68 @@ class TestStaleClaims:
         with pytest.raises(StagingBusy, match="by hand"):
             abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
         assert (tmp_path / "x.zarr.tmp" / "thesis").read_text() == "precious"
+
+    @pytest.mark.parametrize("linked", [False, True])
+    @pytest.mark.parametrize("name", ["x.zarr.build", "x.zarr.old-build"])
+    @pytest.mark.parametrize("precious", ["mydata.txt", "thesis/mydata.txt", ".hidden"])
+    def test_a_directory_of_the_user_is_never_emptied(
+        self, scene: Scene, tmp_path: Path, name: str, precious: str, linked: bool
+    ) -> None:
+        directory = tmp_path / name
+        if linked:
+            directory = tmp_path / "elsewhere"
+            (tmp_path / name).symlink_to(directory)
+        file = directory / precious
+        file.parent.mkdir(parents=True)
+        file.write_text("precious")
+        target = tmp_path / "x.zarr"
+        for request in (scene.request(target), scene.request(target, resume=True)):
+            with pytest.raises(StagingBusy, match="was not made by this tool"):
+                run(request)
+        with pytest.raises(StagingBusy, match="was not made by this tool"):
+            abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
+        assert file.read_text() == "precious"
+        assert visible(target) == ""
+
+    @pytest.mark.parametrize("target_exists", [False, True])
+    def test_a_stranger_among_the_records_of_a_build_is_named_and_kept(
+        self, scene: Scene, tmp_path: Path, target_exists: bool
+    ) -> None:
+        target = tmp_path / "x.zarr"
+        if target_exists:
+            run(scene.request(target))
+        else:
+            interrupted(scene, target)
+        note = tmp_path / "x.zarr.build" / "notes.txt"
+        note.write_text("precious")
+        with pytest.raises(StagingBusy, match=r"notes\.txt in it was not made by this tool; move it away"):
+            run(replace(scene.request(target, resume=not target_exists), replace=target_exists))
+        with pytest.raises(StagingBusy, match=r"notes\.txt"):
+            abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
+        assert note.read_text() == "precious"
+        note.unlink()
+        run(replace(scene.request(target, resume=not target_exists), replace=target_exists))
+        assert visible(target) == scene.new
+
+    def test_trash_of_another_name_is_kept(self, scene: Scene, tmp_path: Path) -> None:
+        kept = tmp_path / "x.zarr.trash-can" / "thesis"
+        kept.parent.mkdir()
+        kept.write_text("precious")
+        run(scene.request(tmp_path / "x.zarr"))
+        assert kept.read_text() == "precious"
+
+    def test_a_link_to_an_empty_directory_holds_the_build(self, scene: Scene, tmp_path: Path) -> None:
+        scratch, target = tmp_path / "scratch", tmp_path / "x.zarr"
+        scratch.mkdir()
+        (tmp_path / "x.zarr.build").symlink_to(scratch)
+        interrupted(scene, target)
+        assert abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
+        assert list(scratch.iterdir()) == []
+        run(scene.request(target))
+        run(replace(scene.request(target), replace=True))
+        assert visible(target) == scene.new
+        assert (scratch / "plan.json").exists()
+        assert {path.name for path in tmp_path.iterdir()} == {"scratch", "x.zarr", "x.zarr.build"}
 
     @pytest.mark.parametrize("kind", ["directory", "empty directory", "file", "link", "dangling link"])
     @pytest.mark.parametrize("replacing", [False, True])

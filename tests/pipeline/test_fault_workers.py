@@ -17,7 +17,8 @@ import pytest
 
 from spectral_zarr import Config, IngestRequest, SerialExecutor, ingest, load_config
 from spectral_zarr.cluster.local import local_executor
-from spectral_zarr.store.claim import abort_build, own_claim
+from spectral_zarr.store.abort import abort_build
+from spectral_zarr.store.claim import own_claim
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import store_digest, write_samples

@@ -21,8 +21,9 @@ from spectral_zarr.errors import (
     TooManyRejections,
 )
 from spectral_zarr.model import Part
+from spectral_zarr.store.abort import abort_build
 from spectral_zarr.store.calls import hooked
-from spectral_zarr.store.claim import abort_build, current_claim, own_claim, record
+from spectral_zarr.store.claim import current_claim, own_claim, record
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import store_digest
 from spectral_zarr.testing.faults import Step

@@ -16,7 +16,8 @@ from spectral_zarr.errors import (
     PartsMissing,
     StagingBusy,
 )
-from spectral_zarr.store.claim import abort_build, current_claim, own_claim
+from spectral_zarr.store.abort import abort_build
+from spectral_zarr.store.claim import current_claim, own_claim
 from spectral_zarr.store.records import write_record
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing.faults import Step

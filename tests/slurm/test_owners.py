@@ -11,7 +11,8 @@ import pytest
 from spectral_zarr import IngestRequest, SerialExecutor, ingest
 from spectral_zarr.cluster.slurm import job_lives, own_job
 from spectral_zarr.errors import Interrupted, StagingBusy
-from spectral_zarr.store.claim import Claim, abort_build, current_claim, own_claim, record
+from spectral_zarr.store.abort import abort_build
+from spectral_zarr.store.claim import Claim, current_claim, own_claim, record
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.testing import write_samples
 from spectral_zarr.testing.faults import Step, dies_at

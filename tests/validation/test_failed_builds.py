@@ -16,7 +16,8 @@ from spectral_zarr import IngestRequest, SerialExecutor, ingest
 from spectral_zarr.cluster import phases as driver
 from spectral_zarr.errors import ContractViolation
 from spectral_zarr.model import ChunkReceipt
-from spectral_zarr.store.claim import abort_build, own_claim
+from spectral_zarr.store.abort import abort_build
+from spectral_zarr.store.claim import own_claim
 from spectral_zarr.store.paths import BuildPaths
 from spectral_zarr.store.request import request_facts
 from spectral_zarr.testing import differing_files, write_samples

@@ -9,7 +9,7 @@ def abort(target: options.Target) -> None:
     """Give an interrupted ingest up and remove what it left; a published store is never touched."""
     from spectral_zarr.cluster.provenance import package_version
     from spectral_zarr.cluster.slurm import claim_in_job
-    from spectral_zarr.store.claim import abort_build
+    from spectral_zarr.store.abort import abort_build
     from spectral_zarr.store.paths import BuildPaths
     from spectral_zarr.store.request import request_facts
 

@@ -40,7 +40,7 @@ def asked_launch(
 
     paths = BuildPaths.of(target)
     # A plan that is only printed leaves nothing behind.
-    usual = paths.target.with_name(f".{paths.target.name}.run") if dry_run else paths.build / "run"
+    usual = paths.target.with_name(f".{paths.target.name}.run") if dry_run else paths.run
     return Launch(
         profile=load_profile(profile),
         target=str(paths.target),

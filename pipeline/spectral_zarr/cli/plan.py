@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spectral_zarr.cli import report
 from spectral_zarr.cli.progress import watching
 from spectral_zarr.cli.terminal import counted, listed, print_json, results, size
-from spectral_zarr.errors import TargetExists, TooManyRejections
+from spectral_zarr.errors import TooManyRejections
 
 if TYPE_CHECKING:
     from spectral_zarr.cluster import IngestRequest, PlanPreview
@@ -51,8 +51,8 @@ def show_plan(
             f"or allow them with --max-rejected {len(found.rejections)}"
         )
         raise TooManyRejections(message, path=request.target)
-    if target.exists() or target.is_symlink():
-        raise TargetExists("the store exists already; remove it, or choose another name", path=request.target)
+    if found.refusal is not None:
+        raise found.refusal
 
 
 def _print(request: IngestRequest, found: PlanPreview, free: int) -> None:

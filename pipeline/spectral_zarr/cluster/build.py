@@ -26,9 +26,10 @@ from spectral_zarr.cluster.phases import (
 from spectral_zarr.cluster.provenance import package_version, timestamp
 from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
+from spectral_zarr.errors import SpectralZarrError
 from spectral_zarr.model import BuildPlan, Rejection, SourceFiles
 from spectral_zarr.store.calls import Step, reached
-from spectral_zarr.store.claim import record, take_claim
+from spectral_zarr.store.claim import Claim, record, refuse_start, take_claim
 from spectral_zarr.store.columns import read_rejections
 from spectral_zarr.store.fsops import can_exchange, tree_size
 from spectral_zarr.store.paths import BuildPaths
@@ -87,12 +88,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PlanPreview:
-    """What an ingest would do."""
+    """What an ingest would do, and why it would not begin."""
 
     plan: BuildPlan
     rejections: tuple[Rejection, ...]
     n_batches: int
     source_bytes: int
+    refusal: SpectralZarrError | None = None
 
 
 def preview(request: IngestRequest, executor: Executor, observer: Observer | None = None) -> PlanPreview:
@@ -105,7 +107,8 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     """
     observer = observer or SilentObserver()
     paths = BuildPaths.of(request.target)
-    batches = make_batches(sources_of(request), request.config.build)
+    files = sources_of(request)
+    batches = make_batches(files, request.config.build)
     observer.begin("survey", sum(batch.n_files for batch in batches), "files")
     surveys: dict[int, Survey] = {}
     for survey in executor.map(partial(survey_batch, config=request.config), batches):
@@ -117,7 +120,16 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     facts = [batch_facts(batch, request.config) for batch in batches]
     tables = surveyed_tables(surveys, planner)
     plan, _ = finish_plan(paths, request.config, planner, facts, rejections, tables, timestamp())
-    return PlanPreview(plan, rejections, len(batches), sum(batch.nbytes for batch in batches))
+    refusal = None
+    try:
+        refuse_start(paths, _wanted(files, request), resume=request.resume, replacing=request.replace)
+    except SpectralZarrError as error:
+        refusal = error
+    return PlanPreview(plan, rejections, len(batches), sum(batch.nbytes for batch in batches), refusal)
+
+
+def _wanted(files: SourceFiles, request: IngestRequest) -> Claim:
+    return claim_in_job(request_facts(files, request.config, package_version()))
 
 
 def ingest(request: IngestRequest, executor: Executor, observer: Observer | None = None) -> Outcome:
@@ -144,8 +156,7 @@ def ingest(request: IngestRequest, executor: Executor, observer: Observer | None
     began = time.monotonic()
     paths = BuildPaths.of(request.target)
     files = sources_of(request)
-    wanted = claim_in_job(request_facts(files, request.config, package_version()))
-    claim = take_claim(paths, wanted, resume=request.resume, replacing=request.replace)
+    claim = take_claim(paths, _wanted(files, request), resume=request.resume, replacing=request.replace)
     journal = Journal.of_attempt(paths, claim.attempt)
     journal.begin(attempt=claim.attempt, request=digest(claim.request))
     watching = LoggedObserver(observer or SilentObserver(), journal)

@@ -21,9 +21,10 @@ from spectral_zarr.store.fsops import (
 )
 from spectral_zarr.store.identity import is_store
 from spectral_zarr.store.paths import BuildPaths
-from spectral_zarr.store.publication import remove_partial_files, retire_old, settle
+from spectral_zarr.store.publication import remove_partial_files, retire_old, settle, was_published
 from spectral_zarr.store.records import read_record, to_json, write_record
 from spectral_zarr.store.request import RequestFacts, differences
+from spectral_zarr.store.strangers import refuse_strangers
 
 JobLives = Callable[[str, int], bool | None]
 """Whether a job of the batch system still runs under a restart count; None when that cannot be found out."""
@@ -124,12 +125,8 @@ def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: boo
     StagingBusy
         When another build holds the target, or an interrupted one lies there and `resume` is not set or does not fit.
     """
-    if current_claim(paths) is None:
-        _refuse_target(paths, replacing=replacing)
-        if os.path.lexists(paths.tmp):
-            message = "it was not made by this tool, or its build directory is gone; remove it by hand"
-            raise StagingBusy(message, path=str(paths.tmp))
-    held = _acquire(paths, wanted)
+    refuse_start(paths, wanted, resume=resume, replacing=replacing)
+    held = acquire(paths, wanted)
     try:
         claim = _begin(paths, held, wanted, resume=resume, replacing=replacing)
     except BaseException:
@@ -138,6 +135,32 @@ def take_claim(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: boo
     record(paths, claim)
     reached(Step.CLAIMED)
     return claim
+
+
+def refuse_start(paths: BuildPaths, wanted: Claim, *, resume: bool, replacing: bool) -> None:
+    """Refuse a build that could not begin, as `take_claim` would; nothing is changed.
+
+    Raises
+    ------
+    SpectralZarrError
+        Those of `take_claim`.
+    """
+    refuse_strangers(paths)
+    previous = current_claim(paths)
+    if previous is None:
+        _refuse_target(paths, replacing=replacing)
+        if os.path.lexists(paths.tmp):
+            message = "it was not made by this tool, or its build directory is gone; remove it by hand"
+            raise StagingBusy(message, path=str(paths.tmp))
+        return
+    if who := at_work(paths, previous):
+        raise StagingBusy(f"{who} is building this store; wait for it", path=str(paths.tmp))
+    if was_published(paths):
+        if resume and not differences(previous.request, wanted.request):
+            return
+        _refuse_target(paths, replacing=replacing)
+    else:
+        _refuse_state(paths, previous, wanted, resume=resume, replacing=replacing)
 
 
 def record(paths: BuildPaths, claim: Claim) -> None:
@@ -151,7 +174,7 @@ def release(paths: BuildPaths, claim: Claim) -> None:
     record(paths, replace(claim, claiming=False, state="stopped" if claim.state == "building" else claim.state))
 
 
-def _acquire(paths: BuildPaths, wanted: Claim) -> Claim:
+def acquire(paths: BuildPaths, wanted: Claim) -> Claim:
     """Become the owner of the build directory; of several processes that try, one succeeds."""
     for directory in (paths.build, paths.claims):
         make_directory(directory)
@@ -201,21 +224,8 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
         record(paths, held)
         if resume and not differences(held.request, wanted.request):
             return replace(held, claiming=False)
-    _refuse_target(paths, replacing=replacing)
-    started = held.state in ("building", "stopped")
-    if started:
-        if not resume:
-            message = (
-                f"a build in {held.parts} parts lies here; go on with stage, plan, fill and finalise, take it over "
-                "with ingest --resume, or give it up with abort"
-                if held.parts
-                else "an interrupted build lies here; continue with --resume, or give it up with abort"
-            )
-            raise StagingBusy(message, path=str(paths.build))
-        _refuse_other(paths, held, wanted)
-    elif paths.tmp.is_symlink() or (paths.tmp.exists() and any(paths.tmp.iterdir())):
-        raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
-    else:
+    _refuse_state(paths, held, wanted, resume=resume, replacing=replacing)
+    if held.state not in ("building", "stopped"):
         _put_records_aside(paths)
     _clear_remains(paths)
     if not paths.tmp.exists():
@@ -227,6 +237,23 @@ def _begin(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, repla
     sync_directory(paths.build)
     sync_directory(paths.target.parent)
     return replace(wanted, attempt=held.attempt, state="building", claiming=False)
+
+
+def _refuse_state(paths: BuildPaths, held: Claim, wanted: Claim, *, resume: bool, replacing: bool) -> None:
+    """Refuse what the last owner left, unless the build begins anew there or goes on."""
+    _refuse_target(paths, replacing=replacing)
+    if held.state in ("building", "stopped"):
+        if not resume:
+            message = (
+                f"a build in {held.parts} parts lies here; go on with stage, plan, fill and finalise, take it over "
+                "with ingest --resume, or give it up with abort"
+                if held.parts
+                else "an interrupted build lies here; continue with --resume, or give it up with abort"
+            )
+            raise StagingBusy(message, path=str(paths.build))
+        _refuse_other(paths, held, wanted)
+    elif paths.tmp.is_symlink() or (paths.tmp.exists() and any(paths.tmp.iterdir())):
+        raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
 
 
 def _refuse_other_disks(paths: BuildPaths) -> None:
@@ -261,6 +288,9 @@ def _put_records_aside(paths: BuildPaths) -> None:
     if paths.plan.exists() and kept.exists():
         remove_aside(paths.old_build, paths.target)
     moved = [path for path in paths.build.iterdir() if path != paths.claims]
+    if moved and paths.build.stat().st_dev != paths.target.parent.stat().st_dev:
+        message = "the link leads to another file system and holds the records of the last build; remove them first"
+        raise StagingBusy(message, path=str(paths.build))
     if moved:
         make_directory(paths.old_build)
     # The plan goes last, so that a second attempt knows that the first one has not come to its end.
@@ -306,41 +336,6 @@ def _birth(pid: int) -> str:
     except OSError:
         return ""
     return "" if status[0] in "ZX" else f"{boot}/{status[19]}"
-
-
-def abort_build(paths: BuildPaths, wanted: Claim) -> bool:
-    """Give an interrupted build up: remove the store in the making and the build directory.
-
-    Returns
-    -------
-    bool
-        Whether there was anything to remove; a published store is never touched.
-
-    Raises
-    ------
-    StagingBusy
-        When its owner lives, or the directory was not made by this tool.
-    """
-    previous = current_claim(paths)
-    if previous is None:
-        if os.path.lexists(paths.tmp):
-            raise StagingBusy("it was not made by this tool; remove it by hand", path=str(paths.tmp))
-        return False
-    if who := at_work(paths, previous):
-        raise StagingBusy(f"{who} is building this store; stop it first", path=str(paths.tmp))
-    held = _acquire(paths, wanted)
-    published = settle(paths) or held.state == "published"
-    if published:
-        retire_old(paths)
-        release(paths, replace(held, state="published"))
-        return False
-    for path in (paths.tmp, paths.build):
-        remove_leftovers(path)
-        remove_aside(path)
-    if paths.old_build.exists():
-        with translated(paths.old_build):
-            calls().rename(str(paths.old_build), str(paths.build))
-    return True
 
 
 def clear_staging(paths: BuildPaths) -> None:

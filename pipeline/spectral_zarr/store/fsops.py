@@ -343,7 +343,7 @@ def remove_tree(root: Path) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what `remove_aside` left of this path when it was killed."""
-    for aside in path.parent.glob(f"{glob.escape(path.name)}{_TRASH}*"):
+    for aside in path.parent.glob(f"{glob.escape(path.name)}{_TRASH}{'[0-9a-f]' * 8}"):
         calls().rmtree(str(aside), ignore_errors=True)
 
 

@@ -120,6 +120,19 @@ class BuildPaths:
         """What happened, one file of JSON lines for each process that drives the build."""
         return self.build / "log"
 
+    @property
+    def run(self) -> Path:
+        """Keys and logs of the jobs of a launch."""
+        return self.build / "run"
+
+    @property
+    def records(self) -> frozenset[str]:
+        """Names of everything that a build keeps in its directory."""
+        shares = (self.share("stage"), self.share("fill"))
+        directories = (self.staged, self.receipts, self.claims, self.parts, self.log, self.run)
+        files = (self.plan, self.report, self.rejections, self.intent)
+        return frozenset(path.name for path in (*shares, *directories, *files))
+
     def staged_pixels(self, batch: int) -> Path:
         """Staged pixels of a batch."""
         return self.staged / pixels_name(batch)

@@ -112,6 +112,17 @@ def _rename(source: Path, target: Path, moved: Identity | None) -> None:
                 raise
 
 
+def was_published(paths: BuildPaths) -> bool:
+    """Whether a publication that was interrupted had come to its rename; changes nothing."""
+    try:
+        return paths.intent.exists() and identity(paths.target) == read_record(paths.intent, Intent).new
+    except DamagedBuild:
+        # Its owner has removed it meanwhile.
+        if paths.intent.exists():
+            raise
+        return True
+
+
 def settle(paths: BuildPaths) -> bool:
     """Finish or undo a publication that was interrupted; whether its store is published.
 
@@ -154,7 +165,7 @@ def retire_old(paths: BuildPaths) -> None:
 
 def remove_partial_files(root: Path, *, but: Path | None = None) -> None:
     """Remove what a killed writer was writing, except the staged pixels in `but`, which say in which batch it died."""
-    for partial in root.rglob(f"*{PARTIAL}"):
+    for partial in root.rglob(f"*.{'[0-9a-f]' * 32}{PARTIAL}"):
         if partial.parent == but and PIXELS in partial.name:
             continue
         with translated(partial), suppress(FileNotFoundError):
