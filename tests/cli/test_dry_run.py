@@ -49,13 +49,14 @@ class TestDryRun:
         assert result.code == 5
         assert "nothing was written" in result.out
 
-    def test_a_plan_is_refused_exactly_where_the_ingest_is(self, run: Run, spectra: Path, published: Path) -> None:
-        stranger = published.with_name("other.zarr.build") / "mydata.txt"
+    def test_a_plan_is_refused_exactly_where_the_ingest_is(self, run: Run, spectra: Path, tmp_path: Path) -> None:
+        assert run("ingest", spectra, "mine.zarr", "--cluster", "serial").code == 0
+        stranger = tmp_path / "other.zarr.build" / "mydata.txt"
         stranger.parent.mkdir()
         stranger.write_text("precious")
         for target, options, code in (
-            (published, (), 5),
-            (published, ("--replace",), 0),
+            ("mine.zarr", (), 5),
+            ("mine.zarr", ("--replace",), 0),
             ("other.zarr", (), 5),
             ("other.zarr", ("--replace", "--resume"), 5),
         ):
