@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,8 +13,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from spectral_zarr.config import Config
 from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, SourceError, Truncated, Unreadable
+from spectral_zarr.model import Batch, SourceFile
 from spectral_zarr.readers.fits import open_fits
+from spectral_zarr.tasks.stage import batch_facts
 
 from .conftest import (
     BINTABLE,
@@ -31,6 +36,19 @@ from .conftest import (
 
 PIXELS = np.arange(1.0, 901.0, dtype=">f4")
 SPECTRUM = image_hdu([900], PIXELS.tobytes(), bitpix=-32) + image_hdu([900], PIXELS.tobytes(), bitpix=-32, first=IMAGE)
+
+
+MEASURED = """
+import resource, sys
+from spectral_zarr.errors import SourceError
+from spectral_zarr.readers.fits import open_fits
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+try:
+    open_fits(sys.argv[1])
+except SourceError as error:
+    print(error.code, before, peak())
+"""
 
 
 def gzipped_zeros(path: Path, head: bytes, megabytes: int) -> None:
@@ -218,6 +236,25 @@ class TestBounds:
         gzipped_zeros(tmp_path / "bomb.fits.gz", image_hdu([1 << 31]), 2048)
         assert (tmp_path / "bomb.fits.gz").stat().st_size < 3 << 20
         assert confined(tmp_path / "bomb.fits.gz") == "corrupt-fits"
+
+    @pytest.mark.parametrize(("axis", "held"), [(5 << 30, 40 << 20), (900, 200 << 20)], ids=["declared", "hidden"])
+    def test_a_bomb_takes_no_more_memory_than_is_promised(self, tmp_path: Path, axis: int, held: int) -> None:
+        path = tmp_path / "bomb.fits.gz"
+        noise = np.random.default_rng(1).bytes(10 << 20)
+        gzipped_zeros(path, image_hdu([axis])[:2880] + noise, 1024)
+        file = SourceFile(str(path), path.name, path.stat().st_size)
+        assert held < 2 * file.held
+        command = [sys.executable, "-c", MEASURED, str(path)]
+        code, before, after = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert code == "corrupt-fits"
+        assert (int(after) - int(before)) << 10 < held
+
+    def test_a_compressed_source_is_promised_the_memory_of_its_content(self) -> None:
+        packed, plain = (SourceFile(name, name, 20 << 20) for name in ("a.fits.gz", "a.fits"))
+        assert (packed.held, plain.held) == (200 << 20, 20 << 20)
+        assert SourceFile("b", "b.fits", 1, (packed,)).held == 1 + packed.held
+        facts = [batch_facts(Batch(0, [file]), Config()) for file in (packed, plain)]
+        assert [fact.largest_file for fact in facts] == [packed.held, plain.held]
 
     def test_a_hundred_thousand_empty_gzip_members_are_read_or_refused_quickly(
         self, tmp_path: Path, confined: Confined

@@ -15,7 +15,7 @@ import zarr
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
 from spectral_zarr.config import ReaderOptions, TableOptions
 from spectral_zarr.errors import BadWavelength, CorruptFits, MissingField, RefusedProduct, Truncated, UnknownUnit
-from spectral_zarr.readers.raw import UNPACKED_BYTES
+from spectral_zarr.model.source import UNPACKED_BYTES
 from spectral_zarr.tasks.sources import scan_sources
 from spectral_zarr.transforms import prepare
 

@@ -113,7 +113,7 @@ def fill_alone(target: str, task: BlockTask, seconds: float) -> BlockReceipt:
 
 def promised_memory(batch: Batch) -> int:
     """Bytes that a worker needs to stage a batch of sound files, one spectrum in each."""
-    largest = max(file.nbytes for file in batch.files)
+    largest = max(file.held for file in batch.files)
     return INTERPRETER_BYTES + STAGE_HEADROOM + STAGE_FILE_FACTOR * largest + STAGE_ROW_BYTES * len(batch.files)
 
 

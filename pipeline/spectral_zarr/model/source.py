@@ -13,6 +13,20 @@ PIECE = 4096
 """Files that are unpacked at one time."""
 
 
+UNPACKED_BYTES = 64 << 20
+"""What a compressed file may always unpack to."""
+
+UNPACKED_RATIO = 10
+"""Bytes that a compressed file may unpack to for each of its own: noise in float32 packs to a half or a quarter."""
+
+_PACKED = (".gz", ".bz2", ".fz")
+
+
+def most_unpacked(nbytes: int) -> int:
+    """Bytes that compressed ones may unpack to: readers refuse more, and plans promise memory for as much."""
+    return max(UNPACKED_BYTES, UNPACKED_RATIO * nbytes)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file to ingest: where it is, how it is named in the store, and how long it was when listed.
@@ -33,6 +47,12 @@ class SourceFile:
         """Bytes of the file and its companions."""
         # Most have none, and there may be millions.
         return self.size + sum(companion.size for companion in self.companions) if self.companions else self.size
+
+    @property
+    def held(self) -> int:
+        """Most bytes that the content of the file and its companions takes, unpacked."""
+        own = most_unpacked(self.size) if self.name.lower().endswith(_PACKED) else self.size
+        return own + sum(companion.held for companion in self.companions)
 
     @property
     def n_files(self) -> int:
@@ -138,7 +158,7 @@ class BatchFacts:
     n_files, nbytes : int
         Number of source files, companions included, and their bytes.
     largest_file : int
-        Bytes of the largest source, with its companions.
+        Most bytes that the content of a source takes, unpacked and with its companions.
     sources_digest : str
         Digest of everything that decides what is staged.
     """

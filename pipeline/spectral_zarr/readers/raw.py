@@ -11,16 +11,14 @@ import time
 import zlib
 from collections.abc import Callable
 from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 from spectral_zarr.errors import TRANSIENT_ERRNOS, CorruptFits, Truncated, Unreadable
-from spectral_zarr.model import SourceFile
+from spectral_zarr.model import SourceFile, most_unpacked
 
 GZIP_MAGIC = b"\x1f\x8b"
 BZIP2_MAGIC = b"BZh"
-UNPACKED_BYTES = 64 << 20
-"""A file may always unpack to this."""
-LARGEST_RATIO = 100
 MOST_MEMBERS = 1000
 PIECE = 1 << 20
 MAGIC_BYTES = 8
@@ -52,7 +50,7 @@ class RawFile:
         self.companions = companions
         self.size = len(raw)
         self._raw = raw
-        self.data = _unpacked(raw, name)
+        self.data = self._unpacked(raw)
 
     @cached_property
     def sha256(self) -> str:
@@ -62,6 +60,47 @@ class RawFile:
     def describe(self) -> str:
         """What the file holds in one line, for messages."""
         return f"{len(self.data)} bytes"
+
+    def declared_bytes(self, head: bytes) -> int:
+        """Bytes that the beginning of the unpacked content says that there are, 0 where it says nothing."""
+        return 0
+
+    def _unpacked(self, raw: bytes) -> bytes:
+        if raw.startswith(GZIP_MAGIC):
+            return self._unpack(raw, "gzip", GZIP_MAGIC, lambda: zlib.decompressobj(wbits=31))
+        # A text may begin with the three letters; a bzip2 stream goes on with its block size and the digits of pi.
+        if raw.startswith(BZIP2_MAGIC) and raw[3:4].isdigit() and raw[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+            return self._unpack(raw, "bzip2", BZIP2_MAGIC, bz2.BZ2Decompressor)
+        return raw
+
+    def _unpack(self, raw: bytes, form: str, magic: bytes, begin: Callable[[], Any]) -> bytes:
+        limit = most_unpacked(len(raw))
+        # Its buffer grows in place and becomes the result without a copy.
+        unpacked = BytesIO()
+        position = members = 0
+        while raw.startswith(magic, position):
+            members += 1
+            if members > MOST_MEMBERS:
+                raise CorruptFits(f"more than {MOST_MEMBERS} {form} members", path=self.name)
+            stream = begin()
+            while not stream.eof:
+                room = limit - unpacked.tell() + 1
+                # What zlib has not taken is offered again; bzip2 keeps it, and says when it wants more.
+                wanting = getattr(stream, "needs_input", True)
+                piece = raw[position : position + PIECE] if wanting else b""
+                if wanting and not piece:
+                    raise Truncated(f"the {form} stream ends early; fetch the file again", path=self.name)
+                try:
+                    part = stream.decompress(piece, min(PIECE, room))
+                except (zlib.error, OSError) as error:
+                    raise CorruptFits(f"the {form} stream is damaged: {error}", path=self.name) from error
+                declared = 0 if unpacked.tell() else self.declared_bytes(part)
+                unpacked.write(part)
+                if max(declared, unpacked.tell()) > limit:
+                    message = f"the {form} stream unpacks to more than {limit} bytes; unpack it by hand"
+                    raise CorruptFits(message, path=self.name)
+                position += len(piece) - len(stream.unused_data) - len(getattr(stream, "unconsumed_tail", b""))
+        return unpacked.getvalue()
 
 
 RETRY_PAUSES = (0.1, 0.5, 1.0)
@@ -130,37 +169,4 @@ def _read_all(descriptor: int, size: int) -> bytes:
     parts = [data]
     while part := os.read(descriptor, max(size - len(data), PIECE)):
         parts.append(part)
-    return b"".join(parts)
-
-
-def _unpacked(raw: bytes, name: str) -> bytes:
-    if raw.startswith(GZIP_MAGIC):
-        return _unpack(raw, name, "gzip", GZIP_MAGIC, lambda: zlib.decompressobj(wbits=31))
-    # A text may begin with the three letters; a bzip2 stream goes on with its block size and the digits of pi.
-    if raw.startswith(BZIP2_MAGIC) and raw[3:4].isdigit() and raw[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
-        return _unpack(raw, name, "bzip2", BZIP2_MAGIC, bz2.BZ2Decompressor)
-    return raw
-
-
-def _unpack(raw: bytes, name: str, form: str, magic: bytes, begin: Callable[[], Any]) -> bytes:
-    limit = max(UNPACKED_BYTES, LARGEST_RATIO * len(raw))
-    parts: list[bytes] = []
-    total = position = members = 0
-    while raw.startswith(magic, position):
-        members += 1
-        if members > MOST_MEMBERS:
-            raise CorruptFits(f"more than {MOST_MEMBERS} {form} members", path=name)
-        stream = begin()
-        while not stream.eof:
-            piece = raw[position : position + PIECE]
-            if not piece:
-                raise Truncated(f"the {form} stream ends early; fetch the file again", path=name)
-            try:
-                parts.append(stream.decompress(piece, limit - total + 1))
-            except (zlib.error, OSError) as error:
-                raise CorruptFits(f"the {form} stream is damaged: {error}", path=name) from error
-            total += len(parts[-1])
-            if total > limit:
-                raise CorruptFits(f"the {form} stream unpacks to more than {limit} bytes; unpack it by hand", path=name)
-            position += len(piece) - len(stream.unused_data)
     return b"".join(parts)

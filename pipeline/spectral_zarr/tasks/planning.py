@@ -81,7 +81,7 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
     planner = Planner(config, load, repeated)
     for batch in batches:
         survey = surveys[batch.index]
-        largest = max(file.nbytes for file in batch.files)
+        largest = max(file.held for file in batch.files)
         add_table(planner, batch.index, survey.columns, survey.header, nbytes=survey.nbytes, largest_file=largest)
     return planner
 

@@ -96,7 +96,7 @@ def batch_facts(batch: Batch, config: Config) -> BatchFacts:
     """What the plan needs to know of a batch beyond its receipt."""
     # Unpacked once.
     batch = replace(batch, files=tuple(batch.files))
-    largest = max(file.nbytes for file in batch.files)
+    largest = max(file.held for file in batch.files)
     return BatchFacts(batch.index, batch.n_files, batch.nbytes, largest, _sources_digest(batch, config))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.errors import CorruptFits, RefusedProduct
-from spectral_zarr.readers.raw import LARGEST_RATIO, UNPACKED_BYTES
+from spectral_zarr.model.source import UNPACKED_BYTES
 
 Block = Mapping[str, Sequence[Any] | NDArray[Any]]
 """Values of some arrays for consecutive rows; an array of pixels has an array for each row."""
@@ -21,6 +21,8 @@ RAGGED = -1
 
 WHOLE_BYTES = 512 << 20
 """Largest array that is read at once: a wavelength axis, or rows that cannot be told apart."""
+_LARGEST_RATIO = 100
+"""Bytes that an array may have for each that it takes in the file: it is read by rows."""
 CHUNK_BYTES = 256 << 20
 MOST_COLUMNS = 10_000
 
@@ -139,7 +141,7 @@ def check_size(column: ArrayColumn, nbytes: int, file_size: int, path: str) -> N
     CorruptFits
     """
     stored = min(column.stored, file_size)
-    if nbytes > max(UNPACKED_BYTES, LARGEST_RATIO * stored):
+    if nbytes > max(UNPACKED_BYTES, _LARGEST_RATIO * stored):
         message = f"{column.name} declares {nbytes} bytes and takes {stored}; the file is damaged"
         raise CorruptFits(message, path=path)
 

@@ -16,7 +16,7 @@ from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
 from spectral_zarr.readers.fits.reference import Content
 from spectral_zarr.readers.fits.scan import scan_header
-from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES
+from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, Structure
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 from spectral_zarr.readers.raw import RawFile, read_raw
 
@@ -195,6 +195,20 @@ class FitsFile(RawFile):
         super().__init__(raw, name, path, companions)
         self.hdus = _find_hdus(Content(self.data, name))
 
+    def declared_bytes(self, head: bytes) -> int:
+        """End of the last HDU whose header is in the beginning of the file."""
+        if not _FIRST_CARD.match(head[:CARD]):
+            return 0
+        position = hdu = 0
+        while position < len(head) and (hdu == 0 or head.startswith(b"XTENSION=", position)):
+            try:
+                position = _end_of_data(*scan_header(head, position, self.name, hdu), position)[1]
+            except (CorruptFits, Truncated):
+                # A header that goes on, or that will be refused with all of the file.
+                break
+            hdu += 1
+        return position
+
     @property
     def primary(self) -> Header:
         """Header of the primary HDU."""
@@ -259,11 +273,17 @@ def _find_hdus(content: Content) -> tuple[Hdu, ...]:
             break
         if len(hdus) >= MOST_HDUS:
             raise CorruptFits(f"more than {MOST_HDUS} HDUs", path=name)
-        header, (bitpix, axes, nbytes) = scan_header(data, position, name, len(hdus))
-        data_start = position + -(-(len(header.raw) + CARD) // BLOCK) * BLOCK
+        header, structure = scan_header(data, position, name, len(hdus))
+        bitpix, axes, nbytes = structure
+        data_start, position = _end_of_data(header, structure, position)
         if data_start + nbytes > len(data):
             message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
             raise Truncated(message, path=name, hdu=len(hdus))
         hdus.append(Hdu(content, len(hdus), header, bitpix, axes, data_start))
-        position = data_start + -(-nbytes // BLOCK) * BLOCK
     return tuple(hdus)
+
+
+def _end_of_data(header: Header, structure: Structure, start: int) -> tuple[int, int]:
+    """Where the data of the HDU that begins at `start` begin, and where their last block ends."""
+    data_start = start + -(-(len(header.raw) + CARD) // BLOCK) * BLOCK
+    return data_start, data_start + -(-structure[2] // BLOCK) * BLOCK

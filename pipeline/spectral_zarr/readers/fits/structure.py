@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from spectral_zarr.errors import CorruptFits, RefusedProduct
+from spectral_zarr.model import most_unpacked
 from spectral_zarr.readers.fits.cards import CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
-from spectral_zarr.readers.raw import LARGEST_RATIO, UNPACKED_BYTES
 
 IMAGE_DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -133,7 +133,7 @@ def refuse_compression(header: Header, file_bytes: int, name: str, hdu: int) -> 
     nbytes = abs(header.integer("ZBITPIX") or 64) // 8 if 0 < n_axes <= MOST_AXES else 0
     for i in range(min(n_axes, MOST_AXES)):
         nbytes *= max(header.integer(f"ZNAXIS{i + 1}") or 0, 0)
-    if not 0 < nbytes <= max(UNPACKED_BYTES, LARGEST_RATIO * file_bytes):
+    if not 0 < nbytes <= most_unpacked(file_bytes):
         raise CorruptFits(f"the compressed image declares {nbytes} bytes; unpack it by hand", path=name, hdu=hdu)
     codec = header.text("ZCMPTYPE")
     if codec not in _CODECS:
