@@ -25,8 +25,18 @@ class TestPublishing:
         assert "validate: done in" in result.err
         assert "stage:" not in result.out
 
-    def test_quiet_is_silent_on_standard_error(self, run: Run, spectra: Path) -> None:
-        assert run("ingest", spectra, "stars.zarr", "--cluster", "serial", "--quiet").err == ""
+    def test_quiet_prints_nothing_where_nothing_is_wrong(self, run: Run, spectra: Path) -> None:
+        result = run("ingest", spectra, "stars.zarr", "--cluster", "serial", "--quiet")
+        assert (result.code, result.err, result.out) == (0, "", "")
+
+    def test_quiet_tells_rejections_in_one_line(self, run: Run, files: Path) -> None:
+        (files / "text.fits").write_text("no")
+        options = ("--cluster", "serial", "--quiet", "--max-rejected", 1)
+        result = run("ingest", files, "stars.zarr", *options)
+        assert (result.code, result.out) == (0, "")
+        (line,) = result.err.splitlines()
+        assert line.startswith("left out: 1 (1 not-fits), listed in ")
+        assert line.endswith("stars.zarr.build/rejections.parquet")
 
     def test_json_is_one_document(self, run: Run, spectra: Path, tmp_path: Path) -> None:
         found = run("ingest", spectra, "stars.zarr", "--cluster", "serial", "--json").json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import astropy.units as u
@@ -77,6 +78,16 @@ class TestInspect:
         found = run("inspect", mixed, "--cluster", "serial", "--lists", "lists", "--json").json
         listing = next(group["list"] for group in found["groups"] if group["reader"].startswith("sdss-spec"))
         assert run("ingest", f"@{listing}", "sdss.zarr", "--cluster", "serial", "--json").json["rows"] == 6
+
+    def test_a_list_is_offered_only_where_it_exists(self, run: Run, tmp_path: Path) -> None:
+        for product in ("sdss-spec", "wcs1d"):
+            write_samples(tmp_path / "in", product, 1, n_pix=256)
+        without = run("inspect", "in", "--cluster", "serial").out
+        assert without.count("inspect once more with --lists DIR, then spectral-zarr ingest @DIR/") == 2
+        told = run("inspect", "in", "--cluster", "serial", "--lists", "lists").out
+        offered = re.findall(r"spectral-zarr ingest @(\S+)", told)
+        assert len(offered) == 2
+        assert all(Path(listing).is_file() for listing in offered)
 
     def test_without_lists_nothing_is_written(self, run: Run, mixed: Path, tmp_path: Path) -> None:
         run("inspect", mixed, "--cluster", "serial")

@@ -24,6 +24,13 @@ def test_the_phases_publish_what_ingest_publishes(run: Run, files: Path) -> None
     assert (again["rows"], again["source_files"]) == (3, 3)
 
 
+def test_quiet_phases_print_nothing(run: Run, files: Path) -> None:
+    for command in (("stage", files), ("plan",), ("fill",), ("finalise",)):
+        part = ("--part", "1/1") if command[0] in ("stage", "fill") else ()
+        result = run(*command, "out.zarr", *part, "--quiet")
+        assert (result.code, result.out, result.err) == (0, "", "")
+
+
 def test_the_json_of_the_parts(run: Run, files: Path) -> None:
     (files / "text.fits").write_text("no")
     staged = run("stage", files, "out.zarr", "--part", "1/1", "--quiet", "--json").json

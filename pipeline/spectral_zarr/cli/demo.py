@@ -61,6 +61,8 @@ def demo(
 
 
 def _claim(directory: Path, *, force: bool) -> None:
+    from spectral_zarr.store.paths import BuildPaths
+
     if directory.exists() and not directory.is_dir():
         raise BadTarget("it is not a directory; choose another", path=str(directory))
     if directory.exists() and any(directory.iterdir()):
@@ -71,8 +73,10 @@ def _claim(directory: Path, *, force: bool) -> None:
                 "a demo is here already; look at its stores, or start over with --force", path=str(directory)
             )
         for product, _, _ in PRODUCTS:
-            for path in (directory / "files" / product, *directory.glob(f"{product}.zarr*")):
-                shutil.rmtree(path, ignore_errors=False) if path.is_dir() else path.unlink(missing_ok=True)
+            made = BuildPaths.of(directory / f"{product}.zarr")
+            for path in (directory / "files" / product, made.target, made.tmp, made.build, made.old_build):
+                if path.is_dir():
+                    shutil.rmtree(path)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MARKER).touch()
 

@@ -45,7 +45,7 @@ def ingest(
         typer.Option(min=0, metavar="SECONDS", help="Time that running tasks get to finish after SIGTERM or Ctrl-C."),
     ] = 60.0,
     zarr_format: options.ZarrFormat = None,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     as_json: options.Json = False,
 ) -> None:
     """Turn FITS spectra into one Zarr store.
@@ -75,10 +75,10 @@ def ingest(
         return
     with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note, launch) as executor:
         outcome = run_ingest(request, executor, observer)
-    show_published(outcome, target, as_json=as_json)
+    show_published(outcome, target, quiet=quiet, as_json=as_json)
 
 
-def show_published(outcome: Outcome, target: str, *, as_json: bool, whole: bool = True) -> None:
+def show_published(outcome: Outcome, target: str, *, quiet: bool, as_json: bool, whole: bool = True) -> None:
     """Say what was published, and how fast when the `whole` build ran in this process."""
     from spectral_zarr.store.paths import BuildPaths
 
@@ -108,6 +108,9 @@ def show_published(outcome: Outcome, target: str, *, as_json: bool, whole: bool 
                 **({"spectra_per_second": round(rate, 1)} if whole else {}),
             }
         )
+        return
+    if quiet:
+        report.left_out(outcome.rejections, listing)
         return
     report.heading("published", target)
     entries = [

@@ -73,7 +73,7 @@ def _show(found: Inspection, names: list[str], written: dict[str, str]) -> None:
                 ("as a store", _store(group)),
                 ("missing", report.shares(group.missing)),
                 *([("parameters", listed(group.params, most=60))] if group.params else []),
-                ("next", f"spectral-zarr ingest {_sources(group, found, written.get(name, ''), name)} {name}.zarr"),
+                ("next", _next(group, found, written.get(name, ""), name)),
             ]
         )
         results().print()
@@ -110,17 +110,17 @@ def _store_names(groups: tuple[ProductGroup, ...]) -> list[str]:
     return names
 
 
-def _sources(group: ProductGroup, found: Inspection, listing: str, name: str) -> str:
-    """What to name on the command line for one group: a directory that holds nothing else, or a list."""
+def _next(group: ProductGroup, found: Inspection, listing: str, name: str) -> str:
+    """The line that ingests one group: from a list, or from a directory or file that holds nothing else."""
     if listing:
-        return shlex.quote(f"@{listing}")
+        return f"spectral-zarr ingest {shlex.quote(f'@{listing}')} {name}.zarr"
     common = Path(os.path.commonpath([str(Path(path).parent) for path in group.files]))
     others = [path for other in found.groups if other is not group for path in other.files]
     if any(Path(path).is_relative_to(common) for path in others):
-        return f"@{name}.txt"
+        return f"inspect once more with --lists DIR, then spectral-zarr ingest @DIR/{name}.txt {name}.zarr"
     if len(group.files) == 1:
         common = Path(group.files[0])
-    return shlex.quote(_near(common))
+    return f"spectral-zarr ingest {shlex.quote(_near(common))} {name}.zarr"
 
 
 def _near(path: Path) -> str:

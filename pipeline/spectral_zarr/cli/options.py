@@ -73,7 +73,11 @@ Insecure: TypeAlias = Annotated[
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the result is printed.")]
+Silent: TypeAlias = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No progress and no summary, only errors and rejections."),
+]
 Target: TypeAlias = Annotated[str, typer.Argument(metavar="OUT.zarr", help="The store that is being built.")]
 SourcesAndTarget: TypeAlias = Annotated[
     list[str],

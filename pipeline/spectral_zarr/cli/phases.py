@@ -28,7 +28,7 @@ def stage(
     ] = False,
     limit: options.Limit = 0,
     zarr_format: options.ZarrFormat = None,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     as_json: options.Json = False,
 ) -> None:
     """Read one part of the sources, as one process of several (phase 1 of 4).
@@ -56,6 +56,9 @@ def stage(
             }
         )
         return
+    if quiet:
+        report.left_out(done.rejections)
+        return
     report.heading("staged", target, f"part {part}")
     report.facts(
         [
@@ -70,7 +73,7 @@ def stage(
 def plan(
     target: options.Target,
     max_rejected: options.MaxRejected = "0",
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     as_json: options.Json = False,
 ) -> None:
     """Decide the layout of the store when all parts are staged (phase 2 of 4)."""
@@ -94,6 +97,9 @@ def plan(
             }
         )
         return
+    if quiet:
+        report.left_out(found.rejections)
+        return
     report.heading("planned", target)
     report.facts(
         [
@@ -109,7 +115,7 @@ def plan(
 def fill(
     target: options.Target,
     part: options.Part,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     as_json: options.Json = False,
 ) -> None:
     """Write one part of the row blocks, as one process of several (phase 3 of 4)."""
@@ -120,6 +126,8 @@ def fill(
     if as_json:
         print_json({"part": part, "blocks": done.n_blocks, "of_blocks": done.of_blocks, "rows": done.n_rows})
         return
+    if quiet:
+        return
     report.heading("filled", target, f"part {part}")
     report.facts([("blocks", f"{done.n_blocks:,} of {done.of_blocks:,}, {counted(done.n_rows, 'row')}")])
     results().print()
@@ -129,7 +137,7 @@ def finalise(
     target: options.Target,
     replace_store: Annotated[bool, typer.Option("--replace", help="Replace an existing store, in one step.")] = False,
     workers: options.Workers = 0,
-    quiet: options.Quiet = False,
+    quiet: options.Silent = False,
     as_json: options.Json = False,
 ) -> None:
     """Complete the store when all parts are filled, check every row, and publish it (phase 4 of 4)."""
@@ -137,7 +145,7 @@ def finalise(
 
     with watching(quiet=quiet) as observer:
         outcome = finalise_parts(target, replacing=replace_store, workers=workers, observer=observer)
-    show_published(outcome, target, as_json=as_json, whole=False)
+    show_published(outcome, target, quiet=quiet, as_json=as_json, whole=False)
 
 
 def _part(text: str) -> Part:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spectral_zarr.cli.terminal import clean, counted, listed, results
+from spectral_zarr.cli.terminal import clean, counted, listed, messages, results
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -131,6 +131,13 @@ def rejected(found: Sequence[Rejection]) -> str:
     """Number of rejections by code in one line."""
     counts = Counter(rejection.code for rejection in found).most_common()
     return f"{len(found):,} ({', '.join(f'{number:,} {code}' for code, number in counts)})" if found else "none"
+
+
+def left_out(found: Sequence[Rejection], listing: str = "") -> None:
+    """Say on standard error that there are rejections, and where they are listed; nothing when there are none."""
+    if found:
+        where = f", listed in {clean(listing)}" if listing else ""
+        messages().print(f"left out: {rejected(found)}{where}", soft_wrap=True)
 
 
 def rejections_json(found: Sequence[Rejection]) -> dict[str, Any]:
