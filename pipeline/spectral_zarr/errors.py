@@ -131,6 +131,12 @@ class CorruptFits(SourceError):
     code = "corrupt-fits"
 
 
+class DamagedData(SourceError):
+    """The data of a FITS file are not what its header says of them: bytes were lost, moved or changed."""
+
+    code = "damaged-data"
+
+
 class NotASpectrum(SourceError):
     """The file is sound FITS without a spectrum that a reader understands."""
 

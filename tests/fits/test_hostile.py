@@ -14,7 +14,16 @@ import pytest
 from astropy.io import fits
 
 from spectral_zarr.config import Config
-from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, SourceError, Truncated, Unreadable
+from spectral_zarr.errors import (
+    CorruptFits,
+    DamagedData,
+    EmptyFile,
+    MissingField,
+    NotFits,
+    SourceError,
+    Truncated,
+    Unreadable,
+)
 from spectral_zarr.model import Batch, SourceFile
 from spectral_zarr.readers.fits import open_fits
 from spectral_zarr.tasks.stage import batch_facts
@@ -141,9 +150,14 @@ class TestStructure:
         with pytest.raises(NotFits):
             parsed(block([first, card("BITPIX", 8), card("NAXIS", 0)]))
 
-    @pytest.mark.parametrize("tail", [b"\0" * 2880, b" " * 2880, b"\0" * 17])
+    @pytest.mark.parametrize("tail", [b"\0" * 2880, b" " * 2880, b" " * 5760])
     def test_padding_after_the_last_hdu_is_ignored(self, tail: bytes) -> None:
         assert len(parsed(SPECTRUM + tail).hdus) == 2
+
+    @pytest.mark.parametrize("tail", [b"\0", b" ", b"\0" * 17, b" " * 2881])
+    def test_padding_that_is_no_block_is_damage(self, tail: bytes) -> None:
+        with pytest.raises(DamagedData, match=f"has {len(tail)} bytes after its last HDU"):
+            parsed(SPECTRUM + tail)
 
     def test_other_bytes_after_the_last_hdu_are_corrupt(self) -> None:
         with pytest.raises(CorruptFits, match="not an extension"):
@@ -299,10 +313,14 @@ class TestDamage:
         with pytest.raises((Truncated, NotFits, CorruptFits)):
             parsed(SPECTRUM[:length])
 
-    @pytest.mark.parametrize("length", [6480, 6481, 8639])
-    def test_a_file_cut_in_its_padding_keeps_its_pixels(self, length: int) -> None:
-        (hdu,) = parsed(SPECTRUM[:length]).hdus
+    def test_a_file_that_ends_with_its_last_data_keeps_its_pixels(self) -> None:
+        (hdu,) = parsed(SPECTRUM[:6480]).hdus
         assert same_array(hdu.image(), PIXELS)
+
+    @pytest.mark.parametrize("length", [6481, 8639])
+    def test_a_file_cut_in_its_padding_is_truncated(self, length: int) -> None:
+        with pytest.raises(Truncated, match="within the padding that ends at 8640"):
+            parsed(SPECTRUM[:length])
 
     @pytest.mark.parametrize("length", [1, 5, 17, 200, -9, -1])
     def test_a_gzipped_file_cut_anywhere_is_refused(self, length: int) -> None:

@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
 from spectral_zarr.config import Config, ImageOptions, ReaderOptions
-from spectral_zarr.errors import BadWavelength, MissingField, RefusedProduct, SourceError, UnknownUnit
+from spectral_zarr.errors import (
+    BadWavelength,
+    DamagedData,
+    MissingField,
+    RefusedProduct,
+    SourceError,
+    Truncated,
+    UnknownUnit,
+)
 from spectral_zarr.readers.iraf import evaluate_functions
 from spectral_zarr.transforms import prepare
 
@@ -245,6 +253,22 @@ class TestMultispec:
         assert kinds == [RefusedProduct, MissingField, BadWavelength, MissingField, RefusedProduct, MissingField]
         assert [one.row for one in spectra] == list(range(7))
         assert all(one.hdu == 0 and one.path for one in spectra if isinstance(one, SourceError))
+
+    def test_a_damaged_image_is_refused_whole(self, write_fits: Any, read_all: Any) -> None:
+        specs = [f"{i} {i} 0 {5000 + 100 * i}. 0.5 {N_PIX} 0. 1. 2." for i in (1, 2, 3)]
+        path = write_fits(multispec(flux(3, N_PIX), specs))
+        sound = path.read_bytes()
+        at = sound.index(flux(3, N_PIX).astype(">f4").tobytes()) + 200
+        for damaged in (sound[:at] + sound[at + 4 :], sound[:at] + bytes(4) + sound[at:-4]):
+            path.write_bytes(damaged)
+            with pytest.raises((DamagedData, Truncated)):
+                read_all(path, ROWS)
+        hdu = multispec(flux(3, N_PIX), specs)
+        hdu.add_datasum()
+        path = write_fits(hdu)
+        path.write_bytes(path.read_bytes().replace(sound[at : at + 40], sound[at + 4 : at + 44]))
+        with pytest.raises(DamagedData, match="DATASUM"):
+            read_all(path, ROWS)
 
     def test_indef_aperture_limits_are_no_reason_to_refuse(self, write_fits: Any, read_one: Any) -> None:
         path = write_fits(multispec(flux(1, N_PIX), [f"1 1 0 5.0D3 5d-1 {N_PIX} 0. INDEF INDEF"]))

@@ -130,11 +130,15 @@ class ReaderOptions:
     wavelength_file : str
         File of wavelengths for model grids that keep them apart; by default the usual name is looked for beside
         the model and in the directories above it.
+    check_damage : bool
+        Whether a FITS file is rejected whose size, or the padding or DATASUM of an HDU that is read, shows that bytes
+        were lost, moved or changed.
     """
 
     only: tuple[str, ...] = ()
     echelle: Literal["refuse", "rows"] = "refuse"
     wavelength_file: str = ""
+    check_damage: bool = True
     table: TableOptions = field(default_factory=TableOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
     arrays: ArrayOptions = field(default_factory=ArrayOptions)

@@ -15,13 +15,15 @@ SUFFIXES = (*FITS_SUFFIXES, *TEXT_SUFFIXES)
 """Suffixes looked for in directories; a file that is named is taken whatever its suffix."""
 
 
-def open_source(file: SourceFile) -> RawFile:
+def open_source(file: SourceFile, *, check_damage: bool = True) -> RawFile:
     """Read a source file with one open.
 
     Parameters
     ----------
     file : SourceFile
         The file; its companions are not opened.
+    check_damage : bool
+        Whether size, padding and DATASUM of FITS files are checked.
 
     Returns
     -------
@@ -38,5 +40,6 @@ def open_source(file: SourceFile) -> RawFile:
     is_fits = file.name.lower().endswith(FITS_SUFFIXES) or raw.startswith(b"SIMPLE  =")
     if not is_fits and raw.startswith((GZIP_MAGIC, BZIP2_MAGIC)):
         is_fits = RawFile(raw, file.name).data.startswith(b"SIMPLE  =")
-    kind = FitsFile if is_fits else TextFile
-    return kind(raw, file.name, file.path, file.companions)
+    if is_fits:
+        return FitsFile(raw, file.name, file.path, file.companions, check_damage=check_damage)
+    return TextFile(raw, file.name, file.path, file.companions)

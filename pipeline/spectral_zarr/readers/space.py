@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_zarr.errors import MissingField, SourceError
+from spectral_zarr.errors import DamagedData, MissingField, SourceError
 from spectral_zarr.model import Observation, Pixels, Spectrum
 from spectral_zarr.readers.fits import Header, HeaderPolicy
 from spectral_zarr.readers.fits.file import Hdu
@@ -77,6 +77,8 @@ def placed(build: Callable[[], Spectrum], *, path: str, hdu: int, row: int) -> S
     """The spectrum of one row, or its error with its place, so that the other rows go on."""
     try:
         return build()
+    except DamagedData:
+        raise
     except SourceError as error:
         return type(error)(error.message, path=path, hdu=hdu, row=row)
 

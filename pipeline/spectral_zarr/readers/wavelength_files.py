@@ -52,7 +52,7 @@ def grid_wavelengths(file: RawFile, names: tuple[str, ...], options: ReaderOptio
         raise MissingField(message, path=file.name)
     try:
         status = Path(path).stat()
-        values = _load(path, status.st_mtime_ns, status.st_size)
+        values = _load(path, status.st_mtime_ns, status.st_size, check_damage=options.check_damage)
     except (OSError, SourceError) as error:
         reason = error.message if isinstance(error, SourceError) else error.strerror
         raise MissingField(f"the file of wavelengths {path} cannot be read: {reason}", path=file.name) from error
@@ -70,10 +70,10 @@ def _find(model: str, names: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=4)
-def _load(path: str, mtime_ns: int, size: int) -> Wavelengths:
+def _load(path: str, mtime_ns: int, size: int, *, check_damage: bool) -> Wavelengths:
     raw = read_raw(path, path)
     if RawFile(raw, path).data.startswith(b"SIMPLE  ="):
-        found = FitsFile(raw, path).hdus[0].image().reshape(-1)
+        found = FitsFile(raw, path, check_damage=check_damage).hdus[0].image().reshape(-1)
     else:
         found = TextFile(raw, path).numbers()[:, 0]
     values = np.array(found, dtype=np.float64)

@@ -68,7 +68,7 @@ def gather_surveyed(surveys: Mapping[int, Survey], batches: Sequence[Batch], con
         name, hdu, number = (table[column][row].as_py() for column in ("source_file", "source_hdu", "source_row"))
         files = (one for file in members[batch].files for one in (file, *file.companions))
         file = next(file for file in files if file.name == name)
-        source = open_source(file)
+        source = open_source(file, check_damage=config.readers.check_damage)
         reader = find_reader(source, config.readers)
         for spectrum in reader.read(source, config.readers, reader.policy):
             if not isinstance(spectrum, SourceError) and (spectrum.hdu, spectrum.row) == (hdu, number):

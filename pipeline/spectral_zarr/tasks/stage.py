@@ -224,7 +224,7 @@ def _accepted(
         reader: Reader | None = None
         try:
             _refuse(refused, [file])
-            source = open_source(file)
+            source = open_source(file, check_damage=config.readers.check_damage)
             _refuse_changed(file, source.size)
             reader = find_reader(source, config.readers)
             if not _joins(reader, file):

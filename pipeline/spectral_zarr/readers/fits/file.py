@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_zarr.errors import CorruptFits, EmptyFile, MissingField, NotFits, Truncated
+from spectral_zarr.errors import CorruptFits, DamagedData, EmptyFile, MissingField, NotFits, Truncated
 from spectral_zarr.model import SourceFile
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
+from spectral_zarr.readers.fits.integrity import PADDING, REMEDY, check_hdu
 from spectral_zarr.readers.fits.reference import Content
 from spectral_zarr.readers.fits.scan import scan_header
 from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, Structure
@@ -49,16 +50,25 @@ class Hdu:
         Axes in NumPy order (slowest first), () without data.
     """
 
-    def __init__(
-        self, content: Content, index: int, header: Header, bitpix: int, axes: tuple[int, ...], data_start: int
-    ) -> None:
+    def __init__(self, content: Content, index: int, header: Header, structure: Structure, data_start: int) -> None:
+        bitpix, axes, nbytes = structure
         self._content = content
         self.index = index
         self.header = header
         self.shape = axes[::-1]
         self._bitpix = bitpix
         self._data_start = data_start
+        self._nbytes = nbytes
         self.kind = _kind(header.raw[:CARD]) if index else "image"
+
+    @cached_property
+    def _sound(self) -> Content:
+        """The bytes of the file, after those of this HDU were checked: whatever reads data takes them from here."""
+        content = self._content
+        if content.check_damage:
+            start, nbytes = self._data_start, self._nbytes
+            check_hdu(content.data, self.header, start, nbytes, name=content.name, hdu=self.index)
+        return content
 
     @cached_property
     def name(self) -> str:
@@ -117,7 +127,7 @@ class Hdu:
     def column_data(self, column: TableColumn) -> NDArray[Any]:
         """Data of one column as a read-only view, through astropy where the column is not plain."""
         if not column.dtype:
-            return self._content.read_by_astropy(self.index, self.header, column.number - 1)
+            return self._sound.read_by_astropy(self.index, self.header, column.number - 1)
         if column.dtype == UNREADABLE:
             message = f"the scale of column {column.name} cannot be read; fetch the file again"
             raise CorruptFits(message, path=self._content.name, hdu=self.index)
@@ -131,7 +141,7 @@ class Hdu:
         return np.ndarray(
             (rows,) if text_or_scalar else (rows, column.repeat),
             dtype,
-            buffer=self._content.data,
+            buffer=self._sound.data,
             offset=self._data_start + column.offset,
             strides=(row_bytes,) if text_or_scalar else (row_bytes, dtype.itemsize),
         )
@@ -143,7 +153,7 @@ class Hdu:
             return ""
         if column.dtype.startswith("S"):
             start = self._start_of(column, row)
-            return self._content.data[start : start + column.repeat].decode("latin-1").strip("\0 ")
+            return self._sound.data[start : start + column.repeat].decode("latin-1").strip("\0 ")
         value = self.column_data(column)[row]
         return value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else str(value).strip()
 
@@ -153,7 +163,7 @@ class Hdu:
         if column is None or self.n_rows <= row or column.dtype.startswith("S"):
             return float("nan")
         if column.repeat == 1 and (form := _SCALARS.get(column.dtype)) is not None:
-            return float(form.unpack_from(self._content.data, self._start_of(column, row))[0])
+            return float(form.unpack_from(self._sound.data, self._start_of(column, row))[0])
         values = np.ravel(self.column_data(column)[row])
         return float(values[0]) if values.size else float("nan")
 
@@ -166,7 +176,7 @@ class Hdu:
         scaled = any(f"{card}{column.number}" in self.header for card in ("TSCAL", "TZERO"))
         if kind not in PLAIN_DTYPES or scaled:
             return np.ravel(self.column_data(column)[row])
-        return np.frombuffer(self._content.data, PLAIN_DTYPES[kind], column.repeat, self._start_of(column, row))
+        return np.frombuffer(self._sound.data, PLAIN_DTYPES[kind], column.repeat, self._start_of(column, row))
 
     def _start_of(self, column: TableColumn, row: int) -> int:
         return self._data_start + row * self.shape[1] + column.offset
@@ -182,18 +192,26 @@ class Hdu:
             raise CorruptFits("BSCALE or BZERO cannot be read", path=self._content.name, hdu=self.index)
         plain = scale.get("BSCALE", 1) == 1 and scale.get("BZERO", 0) == 0
         if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
-            return self._content.read_by_astropy(self.index, self.header)
+            return self._sound.read_by_astropy(self.index, self.header)
         dtype = np.dtype(IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
-        return np.frombuffer(self._content.data, dtype, count, self._data_start).reshape(self.shape)
+        return np.frombuffer(self._sound.data, dtype, count, self._data_start).reshape(self.shape)
 
 
 class FitsFile(RawFile):
     """The bytes of one file and its HDUs."""
 
-    def __init__(self, raw: bytes, name: str, path: str = "", companions: tuple[SourceFile, ...] = ()) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        name: str,
+        path: str = "",
+        companions: tuple[SourceFile, ...] = (),
+        *,
+        check_damage: bool = True,
+    ) -> None:
         super().__init__(raw, name, path, companions)
-        self.hdus = _find_hdus(Content(self.data, name))
+        self.hdus = _find_hdus(Content(self.data, name, check_damage=check_damage))
 
     def declared_bytes(self, head: bytes) -> int:
         """End of the last HDU whose header is in the beginning of the file."""
@@ -203,7 +221,7 @@ class FitsFile(RawFile):
         while position < len(head) and (hdu == 0 or head.startswith(b"XTENSION=", position)):
             try:
                 position = _end_of_data(*scan_header(head, position, self.name, hdu), position)[1]
-            except (CorruptFits, Truncated):
+            except (CorruptFits, DamagedData, Truncated):
                 # A header that goes on, or that will be refused with all of the file.
                 break
             hdu += 1
@@ -233,7 +251,9 @@ class FitsFile(RawFile):
         return "; ".join(parts) + ("; ..." if len(self.hdus) > 8 else "")
 
 
-def open_fits(path: str, name: str = "", companions: tuple[SourceFile, ...] = ()) -> FitsFile:
+def open_fits(
+    path: str, name: str = "", companions: tuple[SourceFile, ...] = (), *, check_damage: bool = True
+) -> FitsFile:
     """Read a FITS file, gzipped or not, with one open and one read.
 
     Parameters
@@ -244,6 +264,8 @@ def open_fits(path: str, name: str = "", companions: tuple[SourceFile, ...] = ()
         How it is called in messages; the path by default.
     companions : tuple of SourceFile
         Further files of the same spectrum.
+    check_damage : bool
+        Whether the size of the file, and padding and DATASUM of the HDUs that are read, are checked.
 
     Returns
     -------
@@ -254,7 +276,8 @@ def open_fits(path: str, name: str = "", companions: tuple[SourceFile, ...] = ()
     SourceError
         `Unreadable`, `EmptyFile`, `NotFits`, `Truncated` or `CorruptFits`.
     """
-    return FitsFile(read_raw(path, name or path), name or path, path, companions)
+    raw = read_raw(path, name or path)
+    return FitsFile(raw, name or path, path, companions, check_damage=check_damage)
 
 
 def _find_hdus(content: Content) -> tuple[Hdu, ...]:
@@ -267,19 +290,22 @@ def _find_hdus(content: Content) -> tuple[Hdu, ...]:
     position = 0
     while position < len(data):
         if hdus and data[position : position + 9] != b"XTENSION=":
-            if data[position:].strip(b"\0 "):
+            if data[position:].strip(PADDING):
                 message = "bytes after the last HDU are not an extension; the file is damaged (a text-mode copy?)"
                 raise CorruptFits(message, path=name, hdu=len(hdus))
             break
         if len(hdus) >= MOST_HDUS:
             raise CorruptFits(f"more than {MOST_HDUS} HDUs", path=name)
         header, structure = scan_header(data, position, name, len(hdus))
-        bitpix, axes, nbytes = structure
-        data_start, position = _end_of_data(header, structure, position)
-        if data_start + nbytes > len(data):
-            message = f"the HDU ends at byte {data_start + nbytes} and the file at {len(data)}; fetch the file again"
+        data_start, whole = _end_of_data(header, structure, position)
+        end = data_start + structure[2]
+        if end > len(data):
+            message = f"the HDU ends at byte {end} and the file at {len(data)}; fetch the file again"
             raise Truncated(message, path=name, hdu=len(hdus))
-        hdus.append(Hdu(content, len(hdus), header, bitpix, axes, data_start))
+        hdus.append(Hdu(content, len(hdus), header, structure, data_start))
+        position = whole
+    if len(data) % BLOCK and len(data) != end and content.check_damage:
+        _refuse_size(len(data), position, name, len(hdus) - 1)
     return tuple(hdus)
 
 
@@ -287,3 +313,12 @@ def _end_of_data(header: Header, structure: Structure, start: int) -> tuple[int,
     """Where the data of the HDU that begins at `start` begin, and where their last block ends."""
     data_start = start + -(-(len(header.raw) + CARD) // BLOCK) * BLOCK
     return data_start, data_start + -(-structure[2] // BLOCK) * BLOCK
+
+
+def _refuse_size(size: int, whole: int, name: str, hdu: int) -> None:
+    """Refuse a file that ends neither with a block nor with its last data, which some writers leave without padding."""
+    if size < whole:
+        message = f"the file ends at byte {size}, within the padding that ends at {whole}; {REMEDY}"
+        raise Truncated(message, path=name, hdu=hdu)
+    message = f"the file has {size - whole} bytes after its last HDU, which are no blocks of {BLOCK}; {REMEDY}"
+    raise DamagedData(message, path=name, hdu=hdu)

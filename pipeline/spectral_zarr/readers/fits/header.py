@@ -23,8 +23,9 @@ from spectral_zarr.readers.fits.cards import (
 )
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", "", "END", "CONTINUE"})
-_HEAD = 9
-_HEADS = np.dtype(f"S{_HEAD}")
+HEAD = 9
+"""Bytes of a card that are its keyword and value indicator."""
+_HEADS = np.dtype(f"S{HEAD}")
 _CONTINUED = re.compile(rb"^CONTINUE  +'((?:[^']|'')*)'")
 
 
@@ -218,8 +219,8 @@ def _index_heads(heads: bytes) -> tuple[CardIndex, tuple[int, ...]]:
     index: dict[str, list[int]] = {}
     hierarch: list[int] = []
     continued: list[int] = []
-    for card in range(len(heads) // _HEAD):
-        head = heads[card * _HEAD : (card + 1) * _HEAD]
+    for card in range(len(heads) // HEAD):
+        head = heads[card * HEAD : (card + 1) * HEAD]
         if head.startswith(b"HIERARCH"):
             hierarch.append(card * CARD)
         elif head.startswith(b"CONTINUE"):

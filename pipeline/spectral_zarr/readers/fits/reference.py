@@ -21,13 +21,16 @@ class Content:
         Unpacked content.
     name : str
         How the file is called in messages.
+    check_damage : bool
+        Whether what shows damage is looked at.
     """
 
-    __slots__ = ("_opened", "data", "name")
+    __slots__ = ("_opened", "check_damage", "data", "name")
 
-    def __init__(self, data: bytes, name: str) -> None:
+    def __init__(self, data: bytes, name: str, *, check_damage: bool = True) -> None:
         self.data = data
         self.name = name
+        self.check_damage = check_damage
         self._opened: Any = None
 
     def read_by_astropy(self, index: int, header: Header, column: int | None = None) -> NDArray[Any]:

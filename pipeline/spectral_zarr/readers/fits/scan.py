@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectral_zarr.errors import CorruptFits, Truncated
+from spectral_zarr.errors import CorruptFits, DamagedData, Truncated
 from spectral_zarr.readers.fits.cards import BLOCK, CARD
-from spectral_zarr.readers.fits.header import CardIndex, Header, card_heads, short_index
+from spectral_zarr.readers.fits.header import HEAD, CardIndex, Header, card_heads, short_index
 from spectral_zarr.readers.fits.structure import Structure, data_structure, usual_structure
 
 _END = b"END" + b" " * 77
@@ -17,6 +17,9 @@ _NEAR = (8 * BLOCK // CARD, 56 * BLOCK // CARD)
 """Cards among which the END card is looked for at once, before the whole file is searched."""
 _THREE_BYTES = np.uint32(0xFFFFFF)
 _END_WORD = np.uint32(int.from_bytes(b"END", "little"))
+_NO_TEXT = re.compile(rb"[^\t\x20-\x7e]")
+_MOST_STRANGE = 8
+"""Cards without text for a keyword that a header may have: sloppy writers leave some, and a block of data is 36."""
 _KEYWORD_LETTER = re.compile(rb"[A-Z0-9_-]")
 
 _KNOWN_HDUS, _KNOWN_HEADERS = 32, 16
@@ -48,6 +51,8 @@ def scan_header(data: bytes, start: int, name: str, hdu: int) -> tuple[Header, S
         When it has no END card.
     CorruptFits
         When its END card is damaged, or a mandatory card is missing or out of range.
+    DamagedData
+        When data lie among its cards.
     """
     for known in _known.get(hdu, ()):
         end = start + known.nbytes
@@ -58,12 +63,21 @@ def scan_header(data: bytes, start: int, name: str, hdu: int) -> tuple[Header, S
             return header, data_structure(header, name, hdu)
     end = _end_of_header(data, start, name, hdu)
     header = Header(data[start:end])
+    _refuse_keywords(header.raw, name, hdu)
     usual = usual_structure(header.raw, extension=hdu > 0)
     if usual is None:
         return header, data_structure(header, name, hdu)
     if hdu < _KNOWN_HDUS:
         _remember(hdu, header.raw, usual)
     return header, usual
+
+
+def _refuse_keywords(raw: bytes, name: str, hdu: int) -> None:
+    """Refuse data among the cards; those of a header with known heads were checked."""
+    heads = card_heads(raw)
+    if _NO_TEXT.search(heads) and len({found.start() // HEAD for found in _NO_TEXT.finditer(heads)}) > _MOST_STRANGE:
+        message = "data lie among the cards of the header, so that blocks were moved; fetch the file again"
+        raise DamagedData(message, path=name, hdu=hdu)
 
 
 def _remember(hdu: int, raw: bytes, structure: Structure) -> None:

@@ -44,7 +44,7 @@ class FluxErrorPair:
         return "SIGFILE" in header or header.text("INSTRUME").upper().startswith(_INSTRUMENTS)
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        flux, error = _flux_and_error(file)
+        flux, error = _flux_and_error(file, options)
         if error is not None:
             _require_pair(flux, error)
         header, image = flux.primary, flux.hdus[0]
@@ -69,7 +69,7 @@ def _role(name: str) -> str:
     return match["role"].upper() if match else ""
 
 
-def _flux_and_error(file: FitsFile) -> tuple[FitsFile, FitsFile | None]:
+def _flux_and_error(file: FitsFile, options: ReaderOptions) -> tuple[FitsFile, FitsFile | None]:
     files = (SourceFile(file.path, file.name, file.size), *file.companions)
     by_role: dict[str, list[SourceFile]] = {}
     for one in files:
@@ -77,16 +77,20 @@ def _flux_and_error(file: FitsFile) -> tuple[FitsFile, FitsFile | None]:
     if any(len(group) > 1 for group in by_role.values()):
         names = ", ".join(one.name for one in files)
         raise RefusedProduct(f"{names} share one name, so their errors are not certain; rename them", path=file.name)
-    opened = {role: file if one is files[0] else open_fits(one.path, one.name) for role, (one,) in by_role.items()}
+    check = options.check_damage
+    opened = {
+        role: file if one is files[0] else open_fits(one.path, one.name, check_damage=check)
+        for role, (one,) in by_role.items()
+    }
     if "F" in opened:
         return opened["F"], opened.get("E")
     if "E" in opened or _basename(file.name) == file.primary.text("SIGFILE").lower():
         message = "by its name this is the error of a spectrum; ingest it together with its flux (*_F.fits)"
         raise RefusedProduct(message, path=file.name, hdu=0)
-    return file, _makee_error(file)
+    return file, _makee_error(file, check_damage=check)
 
 
-def _makee_error(file: FitsFile) -> FitsFile | None:
+def _makee_error(file: FitsFile, *, check_damage: bool) -> FitsFile | None:
     path = Path(file.path)
     if not file.path or ".fits" not in path.name:
         return None
@@ -95,7 +99,7 @@ def _makee_error(file: FitsFile) -> FitsFile | None:
         message = f"by its name this is the error of {stem[:-1]}.fits, which is ingested with it; leave it out"
         raise RefusedProduct(message, path=file.name, hdu=0)
     error = path.with_name(f"{stem}e.fits{rest}")
-    return open_fits(str(error), error.name) if error.exists() else None
+    return open_fits(str(error), error.name, check_damage=check_damage) if error.exists() else None
 
 
 def _basename(name: str) -> str:

@@ -78,7 +78,7 @@ class Galah:
         return header.text("INSTRUME").upper().startswith("HERMES-2DF") and _name_of(file) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        files = [file, *(open_fits(companion.path, companion.name) for companion in file.companions)]
+        files = [file, *(open_fits(one.path, one.name, check_damage=options.check_damage) for one in file.companions)]
         for one in files[1:]:
             if not self.claims(one, options):
                 message = f"its name makes it an arm of {file.name} and its header is not that of GALAH; rename it"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spectral_zarr.config import ImageOptions, ReaderOptions
 from spectral_zarr.contract.units import wavelength_factor
-from spectral_zarr.errors import MissingField, RefusedProduct, SourceError, UnknownUnit
+from spectral_zarr.errors import DamagedData, MissingField, RefusedProduct, SourceError, UnknownUnit
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.axis import image_sampling, stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
@@ -74,6 +74,8 @@ class GenericIraf:
         for line in range(layout.n_apertures):
             try:
                 yield _spectrum(file, hdu, layout, line, options, policy)
+            except DamagedData:
+                raise
             except SourceError as error:
                 if layout.n_apertures == 1:
                     raise

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
+from spectral_zarr.errors import DamagedData, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
@@ -71,6 +71,8 @@ class MilkyWayMapper:
                     continue
                 try:
                     yield _spectrum(file, table, row, projected)
+                except DamagedData:
+                    raise
                 except SourceError as error:
                     yield type(error)(error.message, path=file.name, hdu=table.index, row=row)
 

@@ -1,0 +1,89 @@
+"""Damage that an HDU shows by itself: padding that is none, and data that do not sum up to DATASUM."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spectral_zarr.errors import DamagedData
+from spectral_zarr.readers.fits.cards import BLOCK, CARD
+from spectral_zarr.readers.fits.header import Header
+
+PADDING = b"\0 "
+"""What padding may consist of. The standard wants blanks after cards and characters and NULs after other data, and
+writers exchange them; neither is found where bytes have moved."""
+
+REMEDY = "fetch the file again, or, if it is right all the same, set check_damage = false in [readers]"
+
+_ZEROS, _BLANKS = bytes(BLOCK), b" " * BLOCK
+_WORD = np.dtype(">u4")
+_ONES = 0xFFFFFFFF
+
+
+def check_hdu(data: bytes, header: Header, start: int, nbytes: int, *, name: str, hdu: int) -> None:
+    """Refuse an HDU whose bytes are not where, or not what, its header says.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, unpacked.
+    header : Header
+        Cards of the HDU.
+    start, nbytes : int
+        Where its data begin, and how long they are without padding.
+    name : str
+        File name, for messages.
+    hdu : int
+        Its index.
+
+    Raises
+    ------
+    DamagedData
+        When the padding holds anything else, or DATASUM disagrees with the data.
+    """
+    stop = start + nbytes
+    cards_end = start - -(len(header.raw) + CARD) % BLOCK
+    for where, padding, usual in (
+        ("cards", data[cards_end:start], _BLANKS),
+        ("data", data[stop : stop + -nbytes % BLOCK], _ZEROS),
+    ):
+        if not usual.startswith(padding) and padding.strip(PADDING):
+            message = f"{len(padding)} bytes after the {where} are no padding, so that bytes were lost, added or moved"
+            raise DamagedData(f"{message}; {REMEDY}", path=name, hdu=hdu)
+    if not nbytes or (declared := declared_sum(header)) is None:
+        return
+    found = data_sum(data, start, nbytes)
+    if (found - declared) % _ONES:
+        message = f"the data sum up to {found} and DATASUM says {declared}, so that they were changed; {REMEDY}"
+        raise DamagedData(message, path=name, hdu=hdu)
+
+
+def declared_sum(header: Header) -> int | None:
+    """DATASUM (FITS 4.0, section 4.4.2.7), None where the header knows no sum.
+
+    Notes
+    -----
+    That is without the card, or where it is blank or no unsigned integer of 32 bits. Zero is the sum of zeros alone;
+    beside other data it is that of a header written before them, as in all files of the HARPS pipeline.
+    """
+    if "DATASUM" not in header:
+        return None
+    value = header.get("DATASUM")
+    text = str(value).strip()
+    declared = int(text) if text.isascii() and text.isdecimal() and len(text) <= 20 else 0
+    return declared if 0 < declared <= _ONES else None
+
+
+def data_sum(data: bytes, start: int, nbytes: int) -> int:
+    """Ones' complement sum of the 32-bit words of the blocks of data (FITS 4.0, appendix J), padding included.
+
+    Notes
+    -----
+    Zeros stand for padding that the end of the file cuts off.
+    """
+    stop = start + -(-nbytes // BLOCK) * BLOCK
+    if stop > len(data):
+        data, start, stop = data[start:].ljust(stop - start, b"\0"), 0, stop - start
+    total = int(np.frombuffer(data, _WORD, (stop - start) // _WORD.itemsize, start).sum(dtype=np.uint64))
+    while total > _ONES:
+        total = (total >> 32) + (total & _ONES)
+    return total
