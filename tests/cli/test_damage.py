@@ -31,7 +31,7 @@ def test_a_changed_pixel_is_refused_until_the_option_is_given(run: Run, tmp_path
     assert taken.code == 0, taken.err
     with fits.open(path) as hdus:
         theirs = hdus[1].data.field(column)[0].astype(np.float32)
-    ours = zarr.open_group(tmp_path / "out.zarr", mode="r")["flux"][0]
+    ours = zarr.open_group(tmp_path / "out.zarr", mode="r")["signal/flux_raw"][0]
     both = np.isfinite(ours)
     assert both.sum() > 100
     np.testing.assert_array_equal(ours[both], theirs[: ours.size][both])

@@ -66,8 +66,7 @@ class Hdu:
         """The bytes of the file, after those of this HDU were checked: whatever reads data takes them from here."""
         content = self._content
         if content.check_damage:
-            start, nbytes = self._data_start, self._nbytes
-            check_hdu(content.data, self.header, start, nbytes, name=content.name, hdu=self.index)
+            check_hdu(content.data, self.header, self._data_start, self._nbytes, content.name, self.index)
         return content
 
     @cached_property
