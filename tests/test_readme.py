@@ -171,7 +171,8 @@ def test_the_floors_of_the_ci_are_those_of_the_project() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", [".ci/run", "slurm/array.sh", *(f"slurm/{n}.sbatch" for n in ("ingest", "driver", "array"))]
+    "script",
+    [".ci/run", "slurm/array.sh", "slurm/driver.pbs", *(f"slurm/{n}.sbatch" for n in ("ingest", "driver", "array"))],
 )
 def test_scripts_parse_and_can_be_executed(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)

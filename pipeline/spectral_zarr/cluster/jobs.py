@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,9 @@ class _WorkerJob(Job):
         command = [*shlex.split(str(self.submit_command)), script]
         async with self.orders.turn:
             output: str = await self._call(command, env=submission_environment())  # type: ignore[no-untyped-call]
+        if re.search(self.job_id_regexp, output) is None:
+            # Some commands refuse a job with exit code 0.
+            raise RuntimeError(output)
         return output
 
     async def start(self) -> None:
@@ -82,7 +86,15 @@ class _SlurmWorkerJob(_WorkerJob, SLURMJob):
 
 
 class _PbsWorkerJob(_WorkerJob, PBSJob):
-    pass
+    # On the command line, where every PBS reads them; without, each job leaves two files where the driver began.
+    submit_command = "qsub -j oe -o /dev/null -e /dev/null"
+    job_id_regexp = r"^(?P<job_id>\d+)"
+
+    def __init__(self, scheduler: str, name: str = "", **options: Any) -> None:
+        super().__init__(scheduler, name, **options)
+        # No form of "-o" names a file by its job in every PBS.
+        log = f'exec > {shlex.quote(str(self.orders.run.path))}/worker-"${{PBS_JOBID:-$$}}".log 2>&1'
+        self._command_template = f"{log}\n{self._command_template}"
 
 
 class _Jobs(JobQueueCluster):
@@ -155,7 +167,7 @@ def job_cluster(launch: Launch, run: RunDirectory, security: Any) -> tuple[Any, 
         "worker_extra_args": [],
         "silence_logs": logging.CRITICAL,
     }
-    options |= _slurm_options(launch, run) if profile.scheduler == "slurm" else _pbs_options(profile, run)
+    options |= _slurm_options(launch, run) if profile.scheduler == "slurm" else _pbs_options(profile)
     return base(**options), orders
 
 
@@ -175,13 +187,13 @@ def _slurm_options(launch: Launch, run: RunDirectory) -> dict[str, Any]:
     }
 
 
-def _pbs_options(profile: SiteProfile, run: RunDirectory) -> dict[str, Any]:
+def _pbs_options(profile: SiteProfile) -> dict[str, Any]:
     mib = -(-profile.job_bytes // MIB)
     memory = "" if profile.memory_style == "none" else f":mem={mib}mb"
     return {
         "resource_spec": f"select=1:ncpus={profile.cores}{memory}",
         "job_directives_skip": [] if profile.walltime else ["walltime="],
-        "job_extra_directives": ["-r n", "-j oe", f"-o {run.path}/", *profile.directives],
+        "job_extra_directives": ["-r n", *profile.directives],
     }
 
 
@@ -194,6 +206,11 @@ def memory_directives(profile: SiteProfile) -> list[str]:
 
 
 def _words(error: Exception) -> str:
-    said = str(error).partition("stderr:\n")[2].strip() or str(error)
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return "; ".join(lines[-3:]) or type(error).__name__
+    # Some commands say why on the standard output, in quotes.
+    before, _, said = str(error).partition("stderr:\n")
+    lines = _lines(said) or _lines(before.partition("stdout:\n")[2]) or _lines(str(error))
+    return "; ".join(lines[-2:]) or type(error).__name__
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in (line.strip(" '\t") for line in text.splitlines()) if line]

@@ -73,7 +73,7 @@ def check_launch(cluster: str, workers: int, launch: Launch) -> None:
     UsageError, EnvironmentFault
         When there is no batch system, no address that other nodes reach, or no allocation to start workers in.
     """
-    from spectral_zarr.cluster import slurm
+    from spectral_zarr.cluster import pbs, slurm
     from spectral_zarr.cluster.launch import driver_address
 
     if launch.dashboard:
@@ -86,6 +86,8 @@ def check_launch(cluster: str, workers: int, launch: Launch) -> None:
         raise EnvironmentFault(
             "there is no sbatch, squeue or scancel here; run this on a node where jobs are submitted"
         )
+    elif launch.profile.scheduler == "pbs" and not pbs.is_installed():
+        raise EnvironmentFault("there is no qsub, qstat or qdel here; run this on a node where jobs are submitted")
     driver_address(launch.profile)
 
 
