@@ -156,6 +156,14 @@ SIGNAL: dict[str, list[Mutant]] = {
         for path in (schema.NORMALIZED, schema.NORMALIZED_UNCERTAINTY)
         for units, level in (("adu", HOUSE), ("1", SHOULD))
     ],
+    "U-07": [
+        Mutant(changed(path, attributes={**GOOD.arrays[path].attributes, name: value}), path, HOUSE)
+        for path in (*schema.CUBES, schema.WAVELENGTH, "metadata/airmass")
+        for name, value in (
+            *(("scale_factor", 0.01), ("add_offset", 5.0), ("_FillValue", 0.0), ("_FillValue", "AAAAAAAAAAA=")),
+            *(("missing_value", -999), ("_FillValue", None), ("_Unsigned", "true")),
+        )
+    ],
 }
 
 HEADER = [f"metadata/h0_key{i}" for i in range(201)]

@@ -115,6 +115,16 @@ class TestWhatMustPass:
         findings = check_structure(store, strict=True)
         assert {(finding.rule, finding.severity) for finding in findings} == {("E-01", Severity.INFO)}
 
+    def test_attributes_of_cf_that_change_no_number(self) -> None:
+        harmless = {"scale_factor": 1.0, "add_offset": 0, "_FillValue": "AAAAAAAA+H8=", "missing_value": float("nan")}
+        for path in (schema.FLUX, schema.WAVELENGTH):
+            store = changed(path, attributes={**GOOD.arrays[path].attributes, **harmless})
+            assert check_structure(store, strict=True) == []
+
+    def test_packed_arrays_that_the_contract_does_not_name(self) -> None:
+        store = replace(added("quality/snr", cube(scale_factor=0.1)), groups=(*GOOD.groups, "quality"))
+        assert {finding.rule for finding in check_structure(store, strict=True)} == {"E-01"}
+
     def test_a_wavelength_for_every_spectrum_of_either_precision(self) -> None:
         for kind in ("float64", "float32"):
             assert check_structure(added(schema.WAVELENGTH, cube(kind, units="nm")), strict=True) == []

@@ -192,4 +192,6 @@ UNITS = [
     Mutant("U-04", "another text", attributes(SIGMA, units="erg / (cm2 s Angstrom)"), SIGMA, WARNING, says="text"),
     Mutant("U-06", "the unit 1", attributes(NORMALIZED, units="1"), NORMALIZED, WARNING),
     Mutant("U-06", "a normalised flux in counts", attributes(NORMALIZED, units="adu"), NORMALIZED, HOUSE),
+    Mutant("U-07", "a scale", attributes(FLUX, scale_factor=0.01, add_offset=5.0), FLUX, HOUSE, says="scale_factor"),
+    Mutant("U-07", "a zero that is missing", attributes(SIGMA, _FillValue="AAAAAAAAAAA="), SIGMA, HOUSE),
 ]

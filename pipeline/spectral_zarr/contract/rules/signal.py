@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import math
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from spectral_zarr.contract import schema
 from spectral_zarr.contract.facts import RowFacts, StoreFacts
@@ -259,6 +264,44 @@ def _normalized_units(facts: StoreFacts) -> Iterator[Breach]:
         unit = _unit(facts, path)
         if unit is not None and unit != DIMENSIONLESS:
             yield Breach(path, f"the unit is '{unit}'", SHOULD if unit == "1" else None)
+
+
+@structure(
+    "U-07",
+    HOUSE,
+    "no attribute makes xarray read other numbers than are stored (CF conventions 2.5.1 and 8.1)",
+    "store the values themselves, with NaN for what is missing, and remove the attribute",
+)
+def _packing(facts: StoreFacts) -> Iterator[Breach]:
+    for path, array in facts.arrays.items():
+        # What the contract does not name may be packed, and parameters have no attributes at all (P-02).
+        if not schema.is_named(path) or path.startswith("params/"):
+            continue
+        given = array.attributes
+        found = [name for name, harmless in _PACKING.items() if name in given and not harmless(given[name])]
+        if found:
+            said = " and ".join(f"{name} = {given[name]!r}" for name in found)
+            yield Breach(path, f"xarray applies the attribute {said} and reads other numbers")
+
+
+def _is_nan(value: Any) -> bool:
+    if isinstance(value, str):
+        # xarray writes a float64 as text in base 64.
+        try:
+            value = struct.unpack("<d", base64.b64decode(value, validate=True))[0]
+        except (binascii.Error, struct.error, ValueError):
+            return False
+    return isinstance(value, float) and math.isnan(value)
+
+
+_PACKING: dict[str, Callable[[Any], bool]] = {
+    "scale_factor": lambda value: value == 1,
+    "add_offset": lambda value: value == 0,
+    "_FillValue": _is_nan,
+    "missing_value": _is_nan,
+    "_Unsigned": lambda value: False,
+}
+"""Attributes that CF decoding applies, and whether a value of them leaves the numbers as they are."""
 
 
 def _unit(facts: StoreFacts, path: str) -> str | None:
