@@ -19,6 +19,7 @@ from spectral_zarr.readers.arrays.column import (
     as_text,
     check_whole,
 )
+from spectral_zarr.readers.arrays.packing import packing, packs
 
 _UNIT_ATTRIBUTES = ("units", "unit", "UNITS", "UNIT")
 _NAME_ATTRIBUTES = ("names", "columns", "param_names", "label_names")
@@ -29,6 +30,7 @@ class Hdf5Store(ArrayStore):
 
     Fields of a compound dataset of one axis are arrays of their own, called ``table/field``. Attributes of the file
     and datasets without an axis that hold text are facts. Datasets whose values lie in other files are not read.
+    Values that a dataset packs by the CF conventions are unpacked, and those that it calls missing are NaN.
     """
 
     def __init__(self, path: str, name: str) -> None:
@@ -40,14 +42,14 @@ class Hdf5Store(ArrayStore):
 
     def whole(self, name: str) -> NDArray[Any]:
         check_whole(self.columns[name], self.name)
-        return _read(self._file, self.columns[name], slice(None))
+        return np.asarray(self._read(self.columns[name], slice(None)))
 
     def rows(self, names: Sequence[str], block_bytes: int) -> Iterator[Block]:
         n_rows = self.columns[names[0]].shape[0]
         step = self._aligned(names, self.rows_per_block(names, block_bytes))
         for start in range(0, n_rows, step):
             block = slice(start, min(start + step, n_rows))
-            yield {name: _read(self._file, self.columns[name], block) for name in names}
+            yield {name: self._read(self.columns[name], block) for name in names}
 
     def _aligned(self, names: Sequence[str], step: int) -> int:
         # A chunk that is cut into blocks would be unpacked once for each.
@@ -87,9 +89,21 @@ class Hdf5Store(ArrayStore):
                     self.columns[column.name] = column
             return
         kind = "U" if text is not None else dtype.kind if dtype.kind in "fiu" else "O"
-        self.columns[name] = ArrayColumn(
-            name, found.shape, kind, max(dtype.itemsize, 1), stored, unit, names=_names(found)
-        )
+        packed = kind in "fiu" and packs(found.attrs)
+        itemsize = 8 if packed else max(dtype.itemsize, 1)
+        kind = "f" if packed else kind
+        self.columns[name] = ArrayColumn(name, found.shape, kind, itemsize, stored, unit, names=_names(found))
+
+    def _read(self, column: ArrayColumn, block: slice) -> NDArray[Any] | Sequence[Any]:
+        found = self._file[column.name.removesuffix(f"/{column.field}")] if column.field else self._file[column.name]
+        values = (found.fields(column.field) if column.field else found)[block]
+        if column.kind == "U":
+            return np.array([as_text(value) for value in values], dtype=object)
+        values = np.asarray(values)
+        if column.field or values.dtype.kind not in "fiu":
+            return values
+        netcdf = "_Netcdf4Dimid" in found.attrs or "_NCProperties" in self._file.attrs
+        return packing(found.attrs, values.dtype, netcdf=netcdf, name=column.name, path=self.name).unpack(values)
 
 
 def _names(dataset: h5py.Dataset) -> tuple[str, ...]:
@@ -97,11 +111,3 @@ def _names(dataset: h5py.Dataset) -> tuple[str, ...]:
         if key in dataset.attrs and np.ndim(value := dataset.attrs[key]) == 1:
             return tuple(as_text(one) for one in value)
     return ()
-
-
-def _read(file: h5py.File, column: ArrayColumn, block: slice) -> NDArray[Any]:
-    found = file[column.name.removesuffix(f"/{column.field}")] if column.field else file[column.name]
-    values = (found.fields(column.field) if column.field else found)[block]
-    if column.kind == "U":
-        return np.array([as_text(value) for value in values], dtype=object)
-    return np.asarray(values)
