@@ -62,6 +62,12 @@ def test_a_worker_job_of_pbs(tmp_path: Path) -> None:
     assert "dask_worker tls://127.0.0.1:" in script
 
 
+@pytest.mark.parametrize(("walltime", "said"), [("10", "00:10:00"), ("1-12", "36:00:00"), ("02:00:05", "02:00:05")])
+def test_pbs_is_told_the_time_limit_in_its_own_words(walltime: str, said: str, tmp_path: Path) -> None:
+    script = rendered(tmp_path, replace(SITE, scheduler="pbs", walltime=walltime, lead_seconds=60))
+    assert f"#PBS -l walltime={said}\n" in script
+
+
 def test_ctrl_c_keeps_its_meaning_where_jobs_are_submitted() -> None:
     program = "import signal; import spectral_zarr.cluster.jobs; print(signal.getsignal(signal.SIGINT).__name__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

@@ -18,6 +18,7 @@ from spectral_zarr.cluster.rundir import RunDirectory
 from spectral_zarr.cluster.signals import handlers_kept
 from spectral_zarr.cluster.slurm import submission_environment
 from spectral_zarr.config import SiteProfile
+from spectral_zarr.config.site import clock
 
 with handlers_kept():
     from dask_jobqueue.core import Job, JobQueueCluster
@@ -192,6 +193,8 @@ def _pbs_options(profile: SiteProfile) -> dict[str, Any]:
     memory = "" if profile.memory_style == "none" else f":mem={mib}mb"
     return {
         "resource_spec": f"select=1:ncpus={profile.cores}{memory}",
+        # A number alone is minutes in a profile, and seconds in PBS, which knows no days.
+        "walltime": clock(profile.walltime_seconds),
         "job_directives_skip": [] if profile.walltime else ["walltime="],
         "job_extra_directives": ["-r n", *profile.directives],
     }

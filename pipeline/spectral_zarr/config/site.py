@@ -113,3 +113,8 @@ def seconds_of(walltime: str) -> int:
         return 3600 * hours + 60 * minutes + seconds
     days, hours, minutes, seconds = (int(found[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
     return 86400 * days + 3600 * hours + 60 * minutes + seconds
+
+
+def clock(seconds: int) -> str:
+    """A time as ``H:M:S``, which every batch system reads alike."""
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
