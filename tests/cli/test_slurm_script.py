@@ -77,6 +77,17 @@ def test_the_plan_of_an_interrupted_build_is_taken(
     assert asked(script)["ntasks"] == "8"
 
 
+def test_a_profile_of_pbs_gets_no_script_of_slurm(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site.toml").write_text('scheduler = "pbs"\npartition = "workq"\n')
+    words = ["slurm-script", str(files), str(tmp_path / "x.zarr"), "--profile", str(tmp_path / "site.toml")]
+    assert run(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "submit slurm/driver.pbs instead" in " ".join(said.err.split())
+
+
 def test_worker_jobs_get_what_the_profile_says_and_too_little_is_pointed_out(
     files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

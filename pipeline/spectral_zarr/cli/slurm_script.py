@@ -61,12 +61,15 @@ def slurm_script(
     from spectral_zarr.cluster import IngestRequest
     from spectral_zarr.cluster.script import batch_script
     from spectral_zarr.config import Tolerance, load_profile
+    from spectral_zarr.errors import UsageError
 
     sources, target = sources_and_target(paths)
     request = IngestRequest(
         sources, target, asked_config(config, None, "", ""), Tolerance.parse(max_rejected), limit=limit
     )
     site = load_profile(profile)
+    if site.scheduler == "pbs":
+        raise UsageError(f"this prints scripts for Slurm, and {profile} is for PBS: submit slurm/driver.pbs instead")
     needs = _from_plan(target) or _from_survey(request, quiet=quiet)
     arguments = [*map(_absolute, sources), _absolute(target), *_asked(config, profile, max_rejected)]
     script = batch_script(
