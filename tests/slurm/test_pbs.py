@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from spectral_zarr.cluster.pbs import listed_jobs, queued_jobs
 from spectral_zarr.errors import JobRefused
 from spectral_zarr.testing import store_digest
 
-from .scene import PROFILE, Gate, Scene, wait_for_proofs
+from .scene import PROFILE, Gate, Scene, log, wait_for_proofs
 from .test_launch import SITE, launched, square
+from .test_losses import driver_of
 from .testbed import COMMAND, SLURM, Slurm, wait_until
 
 PBS = replace(SITE, scheduler="pbs", walltime="00:10:00")
@@ -146,6 +148,30 @@ class TestTorque:
         assert store_digest(target) == scene.digest
         assert_no_jobs(slurm)
 
+    def test_a_driver_job_whose_time_is_up_submits_itself_again_and_goes_on(
+        self, halted: tuple[Slurm, Gate, Path], scene: Scene, site: list[str]
+    ) -> None:
+        slurm, gate, target = halted
+        asked = shlex.join([str(scene.files), str(target), *site])
+        pbs = replace(slurm, environment={**slurm.environment, "INGEST": asked})
+        words = ("qsub", "-j", "oe", "-l", "walltime=00:30:00", "-o", "job.log", str(SLURM / "driver.pbs"))
+        first = pbs.output(*words, cwd=target.parent)
+        wait_for_proofs(target)
+        script = driver_of(target).parent()
+        assert script is not None
+        timers = [one.cmdline() for one in script.children(recursive=True) if one.name() == "sleep"]
+        assert timers == [["sleep", "1620"]]
+        # What the timer does.
+        slurm.output("scancel", "--batch", "--signal=USR1", first)
+        wait_until(lambda: "finishing the tasks that run" in log(target), what="a driver that drains")
+        gate.open()
+        assert slurm.wait(first, 120)["ExitCode"] == "75:0", log(target)
+        *_, second, said = log(target).splitlines()
+        assert said == "submitted again; the next job continues"
+        assert slurm.wait(second, 120)["ExitCode"] == "0:0"
+        assert store_digest(target) == scene.digest
+        assert_no_jobs(slurm)
+
     def test_a_driver_job_without_sources_says_how_it_is_used(self) -> None:
         done = subprocess.run([SLURM / "driver.pbs"], capture_output=True, text=True)
-        assert (done.returncode, done.stderr.startswith("usage: qsub -v INGEST=")) == (2, True)
+        assert (done.returncode, done.stderr.startswith('usage: INGEST="SOURCES')) == (2, True)
