@@ -148,6 +148,17 @@ class TestUnits:
         options = ReaderOptions(image=ImageOptions(flux_unit="Jy"))
         assert read_one(write_fits(line(BUNIT=None)), options)[1].flux_unit == "Jy"
 
+    @pytest.mark.parametrize("said", ["furlongs per fortnight", "erg/s/cm2/A"])
+    def test_units_of_the_user_win_over_those_of_the_cards(
+        self, write_fits: Any, line: Any, read_one: Any, said: str
+    ) -> None:
+        options = ReaderOptions(image=ImageOptions(flux_unit="Jy", wavelength_unit="nm", medium="vacuum"))
+        path = write_fits(line(BUNIT=said, CUNIT1="parsec", CTYPE1="AWAV", CRVAL1=500.0))
+        spectrum = read_one(path, options)[1]
+        ready = prepare(spectrum)
+        assert (ready.flux_unit, spectrum.sampling.medium) == ("Jy", "vacuum")
+        assert ready.grid.wavelength()[0] == pytest.approx(5000.0)
+
 
 class TestMediumAndFrame:
     @pytest.mark.parametrize(

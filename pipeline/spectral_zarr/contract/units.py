@@ -43,6 +43,13 @@ _ALIASES = {
     "jy": "Jy",
     "relative flux": DIMENSIONLESS,
     "instrumental": DIMENSIONLESS,
+    "relative": DIMENSIONLESS,
+    "relative units": DIMENSIONLESS,
+    "arbitrary": DIMENSIONLESS,
+    "arbitrary units": DIMENSIONLESS,
+    "arb. units": DIMENSIONLESS,
+    "normalized flux": DIMENSIONLESS,
+    "normalised flux": DIMENSIONLESS,
     "none": DIMENSIONLESS,
     "unitless": DIMENSIONLESS,
     "normalized": DIMENSIONLESS,
@@ -57,6 +64,8 @@ _LENGTHS = {
     "angstroms": 1.0,
     "angstroem": 1.0,
     "ang": 1.0,
+    "angs": 1.0,
+    "angstr": 1.0,
     "a": 1.0,
     "aa": 1.0,
     "å": 1.0,
@@ -72,6 +81,8 @@ _LENGTHS = {
     "microns": 1e4,
     "micrometer": 1e4,
     "micrometers": 1e4,
+    "micro-meter": 1e4,
+    "microm": 1e4,
     "mum": 1e4,
     "µm": 1e4,
     "μm": 1e4,
@@ -79,24 +90,55 @@ _LENGTHS = {
     "cm": 1e8,
     "m": 1e10,
     "meter": 1e10,
+    "meters": 1e10,
+    "metres": 1e10,
     "metre": 1e10,
 }
 
 _SCALE = re.compile(
     r"(?:\(?\s*10(?:\.0*)?\s*(?:(?:\*\*|\^)\s*\(?\s*(?P<power>[+-]?\d+)|(?P<bare_power>[+-]\d+))\s*\)?\s*\)?"
+    r"|10\((?P<power_in_parentheses>[+-]?\d+)\)"
     r"|(?P<number>\d+(?:\.\d*)?(?:[eEdD][+-]?\d+)?))"
-    r"\s*[.*]?\s*(?P<rest>[A-Za-z(/].*)\Z"
+    r"\s*[.*]?\s*(?P<rest>[A-Za-zÅ(/].*)\Z"
 )
 _MEDIUM = re.compile(r"\((?:vac|vacuum|air)\)|\b(?:in )?(?:vacuum|air)\b")
-_WORDS = (
-    (re.compile(r"(?<![A-Za-z])(?:AA?|Ang|[Aa]ngstroms?|ANGSTROMS?|Angstroem|Å)(?![A-Za-z])"), ANGSTROM),
-    (re.compile(r"(?<![A-Za-z])(?:[Cc]ounts|COUNTS)(?![A-Za-z])"), "ct"),
-    (re.compile(r"(?<![A-Za-z])(?:ERGS?|[Ee]rgs)(?![A-Za-z])"), "erg"),
-    (re.compile(r"(?<![A-Za-z])ADU(?![A-Za-z])"), "adu"),
-    (re.compile(r"(?<![A-Za-z])(?:[Pp]hotons|PHOTONS?)(?![A-Za-z])"), "photon"),
-    (re.compile(r"(?<![A-Za-z])(?:[Mm]icrons?|MICRONS?|[µμ]m)(?![A-Za-z])"), "um"),
-    (re.compile(r"(?<![A-Za-z])(?:[Ww]atts?|WATTS?)(?![A-Za-z])"), "W"),
-    (re.compile(r"(?<![A-Za-z])(?:e-|[Ee]lectrons?)(?=/|\s|$)"), "electron"),
+_MARKUP = (
+    (re.compile(r"\\mathrm|\\rm|\\,|\\;|\\ |\$"), " "),
+    (re.compile(r"\\times|×"), " "),
+    (re.compile(r"\\cdot|·|⋅"), " "),
+    (re.compile(r"\{?\\AA\}?|\\r\{A\}|\\angstrom|[Åå]ngstr(?:ö|oe|o)ms?|Angstr(?:ö|oe)ms?|Å"), "Angstrom"),
+    (re.compile(r"\\mu\s*|μ|µ"), "u"),
+    (re.compile(r"\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"(?<=[A-Za-z\d])_(?=[A-Za-z]+-?\d)"), " "),
+    (re.compile(r"\A\s*[xX]\s*(?=\(?1)"), ""),
+)
+"""What LaTeX and people put into a unit, and what stays of it."""
+
+_LABEL = re.compile(
+    r"\A\s*(?:(?:specific )?flux|flux density|f_?lambda|f_?lam|f_?nu|f|wave(?:length)?|lambda)"
+    r"\s*[\[(](?P<unit>.*)[\])]\s*\Z",
+    re.IGNORECASE,
+)
+_WORDS = tuple(
+    (re.compile(rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])"), proper)
+    for words, proper in (
+        (r"AA?|[Aa]ng(?:s|str)?\.?|[Aa]ngstroms?|ANG|ANGSTROMS?|[Aa]ngstroem", ANGSTROM),
+        (r"[Cc]ounts|COUNTS?|[Cc]ts|CTS", "ct"),
+        (r"ERGS?|[Ee]rgs|Erg", "erg"),
+        (r"ADU", "adu"),
+        (r"[Pp]hotons|PHOTONS?", "photon"),
+        (r"[Mm]icrons?|MICRONS?|[Mm]icrom(?:eters?)?", "um"),
+        (r"[Ww]atts?|WATTS?", "W"),
+        (r"e-(?=/|\s|$)|[Ee]lectrons?|ELECTRONS?", "electron"),
+        # A flux has seconds and no siemens.
+        (r"S|[Ss]ec|SEC|[Ss]econds?", "s"),
+        (r"HZ|hz", "Hz"),
+        (r"CM", "cm"),
+        (r"sq ?cm|SQ ?CM", "cm2"),
+        (r"JY|[Jj]anskys?", "Jy"),
+        (r"mjy|[Mm]illi-?(?:Jy|[Jj]anskys?)", "mJy"),
+        (r"[Mm]icro-?(?:Jy|[Jj]anskys?)", "uJy"),
+    )
 )
 """Words that astropy does not read, or reads as something else, and what they mean."""
 
@@ -105,9 +147,6 @@ _NO_FLUX = (
     *("electrical current", "electrical potential"),
 )
 """Physical types that no flux has: a text that parses to one of them means something else."""
-
-_IN_PARENTHESES = re.compile(r"^\s*flux\s*\((?P<unit>.*)\)\s*$", re.IGNORECASE)
-
 
 _MAGNITUDE = re.compile(r"(?:AB|ST|VEGA|OB|M_)?MAG(?:\(.*\))?", re.IGNORECASE)
 
@@ -130,7 +169,15 @@ def wavelength_factor(text: str) -> float | None:
     float or None
         None when the text is not a unit of length.
     """
-    return _LENGTHS.get(" ".join(_MEDIUM.sub(" ", text.lower()).split()))
+    if len(text) > LONGEST_UNIT:
+        return None
+    plain = " ".join(_MEDIUM.sub(" ", _plain(text).lower()).replace(",", " ").split()).rstrip(".")
+    known = _LENGTHS.get(plain)
+    if known is not None:
+        return known
+    factor, rest = _split_scale(plain)
+    length = _LENGTHS.get(rest)
+    return None if length is None else float(f"{factor * length:.12g}")
 
 
 LONGEST_UNIT = 200
@@ -154,11 +201,11 @@ def canonical_unit(text: str) -> str | None:
     str or None
         A unit that astropy parses or one of `UNPARSED_UNITS`; None when the text is blank or not understood.
     """
-    text = " ".join(text.split())
-    if not text or _absurd(text):
+    if not text.strip() or _absurd(text):
         return None
-    if inner := _IN_PARENTHESES.match(text):
-        text = inner["unit"].strip()
+    text = _plain(text)
+    if not text:
+        return None
     known = _ALIASES.get(text.lower())
     if known is not None:
         return known
@@ -237,11 +284,32 @@ def _absurd(text: str) -> bool:
     return len(text) > LONGEST_UNIT or _ABSURD_POWER.search(text) is not None
 
 
+def _plain(text: str) -> str:
+    """A unit without markup, label and the brackets around the whole."""
+    for pattern, plain in _MARKUP:
+        text = pattern.sub(plain, text)
+    text = " ".join(text.split())
+    if inner := _LABEL.match(text):
+        text = inner["unit"].strip()
+    while text[:1] in ("(", "[") and _closes_at_end(text):
+        text = text[1:-1].strip()
+    return text
+
+
+def _closes_at_end(text: str) -> bool:
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if depth == 0:
+            return place == len(text) - 1
+    return False
+
+
 def _split_scale(text: str) -> tuple[float, str]:
     match = _SCALE.match(text)
     if match is None:
         return 1.0, text
-    power = match["power"] or match["bare_power"]
+    power = match["power"] or match["bare_power"] or match["power_in_parentheses"]
     number = f"1e{power}" if power else match["number"].lower().replace("d", "e")
     rest = match["rest"].strip()
     return float(number), f"1 {rest}" if rest.startswith("/") else rest

@@ -94,7 +94,7 @@ def image_sampling(header: Header, options: ImageOptions, *, path: str, hdu: int
     header : Header
         Header of the image.
     options : ImageOptions
-        Unit and medium that the header does not give.
+        What the user says of the unit and the medium.
     path, hdu
         Place, for messages.
     n_pix : int
@@ -166,12 +166,12 @@ def _unit(header: Header, options: ImageOptions, path: str, hdu: int) -> str:
     implied = "Angstrom" if _has_coefficients(header) or header.text("TPLLIB") in _ANGSTROM_LIBRARIES else ""
     in_card = _UNIT_IN_AXIS.search(header.text("CUNIT1"))
     candidates = (
+        options.wavelength_unit,
         header.text("CUNIT1"),
         in_card[1] if in_card else "",
         in_attributes[1] if in_attributes else "",
         in_axis[1] if in_axis else axis,
         implied,
-        options.wavelength_unit,
     )
     for candidate in candidates:
         if candidate and wavelength_factor(candidate) is not None:
@@ -181,11 +181,18 @@ def _unit(header: Header, options: ImageOptions, path: str, hdu: int) -> str:
     raise UnknownUnit(message, path=path, hdu=hdu)
 
 
+def chosen_medium(header: Header, options: ImageOptions) -> str:
+    """Medium that the user names, else that of the cards."""
+    return options.medium if options.medium != "unknown" else stated_medium(header, "unknown")
+
+
 def _medium(header: Header, axis: str, options: ImageOptions) -> str:
+    if options.medium != "unknown":
+        return options.medium
     word = axis.split("-")[0]
     if word in ("AWAV", "WAVE"):
         return "air" if word == "AWAV" else "vacuum"
-    return "air" if header.text("TPLLIB") in _ANGSTROM_LIBRARIES else stated_medium(header, options.medium)
+    return "air" if header.text("TPLLIB") in _ANGSTROM_LIBRARIES else stated_medium(header, "unknown")
 
 
 def _scale(header: Header, axis: str, value: float, step: float, factor: float) -> str:

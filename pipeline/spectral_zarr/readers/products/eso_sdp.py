@@ -94,7 +94,7 @@ class EsoSdp:
         columns = spectrum_columns(table.layout, normalized=contnorm)
         wavelength, flux = _required(columns, table, file.name)
         normalized_product = contnorm and columns.normalized is None
-        unit = "dimensionless" if normalized_product else flux.unit or options.table.flux_unit
+        unit = "dimensionless" if normalized_product else options.table.flux_unit or flux.unit
         if not unit and file.primary.text("FLUXCAL").upper() == "UNCALIBRATED":
             unit = "Relative Flux"
         values = _cell(table, flux, file.name)
@@ -166,7 +166,7 @@ def _sampling(
     if ucd and "em.wl" not in ucd:
         message = f"the spectral column {column.name} is '{column.ucd}', not a wavelength; convert the file first"
         raise RefusedProduct(message, path=file.name, hdu=table.index)
-    unit = column.unit or options.table.wavelength_unit
+    unit = options.table.wavelength_unit or column.unit
     if not unit:
         message = f"the card TUNIT{column.number} of {column.name} is missing; set wavelength_unit in [readers.table]"
         raise UnknownUnit(message, path=file.name, hdu=table.index)

@@ -85,7 +85,7 @@ class GenericImage:
         if isinstance(sampling, UnknownUnit):
             raise sampling
         noise, noise_kind = _noise(file, hdu)
-        _require_same_unit(hdu, noise if noise_kind == "sigma" else None, file.name)
+        _require_same_unit(hdu, noise if noise_kind == "sigma" and not options.image.flux_unit else None, file.name)
         continuum = _companion(file, hdu, _CONTINUUM_HDUS)
         quality = _companion(file, hdu, ("DQ",)) if hdu.name == "DATA" else None
         frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
@@ -142,6 +142,8 @@ def _is_line(hdu: Hdu) -> bool:
 
 def _flux_unit(hdu: Hdu, options: ImageOptions) -> str:
     header = hdu.header
+    if options.flux_unit:
+        return options.flux_unit
     if header.text("TPLLIB") == "MILES":
         return header.text("BUNIT") or "Relative Flux"
     unit = header.text("BUNIT") or _facts(header, "UNITS").get("flux", "")
@@ -149,7 +151,7 @@ def _flux_unit(hdu: Hdu, options: ImageOptions) -> str:
     # MPDAF kept the scale of the unit in a card of its own before version 1.2; elsewhere the card means other things.
     if unit and math.isfinite(scale) and scale > 0 and scale != 1 and not (canonical_unit(unit) or "")[:1].isdigit():
         unit = f"{scale!r} {unit}"
-    return unit or options.flux_unit
+    return unit
 
 
 def _facts(header: Header, card: str) -> dict[str, str]:
@@ -204,16 +206,18 @@ def _sampling(file: FitsFile, hdu: Hdu, options: ImageOptions) -> Sampling:
         return image_sampling(hdu.header, options, path=file.name, hdu=hdu.index, n_pix=hdu.shape[-1])
     header = wavelengths.header
     unit = (
-        header.text("BUNIT")
+        options.wavelength_unit
+        or header.text("BUNIT")
         or header.text("CUNIT1")
         or _facts(hdu.header, "UNITS").get("wave", "")
-        or options.wavelength_unit
     )
     if wavelength_factor(unit) is None:
         message = f"the HDU {wavelengths.name} has no unit of wavelength; set wavelength_unit in [readers.image]"
         raise UnknownUnit(message, path=file.name, hdu=wavelengths.index)
     said = {"vac": "vacuum", "vacuum": "vacuum", "air": "air"}.get(_facts(hdu.header, "METADATA").get("airvac", ""), "")
-    medium = stated_medium(header, stated_medium(hdu.header, said or options.medium))
+    medium: str = options.medium
+    if medium == "unknown":
+        medium = stated_medium(header, stated_medium(hdu.header, said or medium))
     return Sampling(unit=unit, medium=medium, values=wavelengths.image().reshape(-1))
 
 

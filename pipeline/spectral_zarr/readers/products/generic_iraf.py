@@ -13,7 +13,7 @@ from spectral_zarr.config import ImageOptions, ReaderOptions
 from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import DamagedData, MissingField, RefusedProduct, SourceError, UnknownUnit
 from spectral_zarr.model import Sampling, Spectrum
-from spectral_zarr.readers.axis import image_sampling, stated_medium
+from spectral_zarr.readers.axis import chosen_medium, image_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.iraf import (
@@ -155,7 +155,7 @@ def _spectrum(
         raise RefusedProduct(message, path=file.name, hdu=hdu.index)
     noise_band = layout.bands.index("sigma") if "sigma" in layout.bands else None
     sampling, covered, order = _axis(file.name, hdu, layout, line, options.image)
-    unit = header.text("BUNIT") or options.image.flux_unit or "Relative Flux"
+    unit = options.image.flux_unit or header.text("BUNIT") or "Relative Flux"
     frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
     headers = [(0, file.primary)] if hdu.index == 0 else [(0, file.primary), (hdu.index, header)]
     several = layout.n_apertures > 1
@@ -203,11 +203,11 @@ def _axis(path: str, hdu: Hdu, layout: _Layout, line: int, options: ImageOptions
         message = f"no IRAF attribute spec{physical_line} for line {line + 1}; fetch the file again"
         raise MissingField(message, path=path, hdu=hdu.index, row=line)
     dispersion = parse_dispersion(text)
-    unit = attribute(header, 1, "units") or header.text("CUNIT1") or options.wavelength_unit
+    unit = options.wavelength_unit or attribute(header, 1, "units") or header.text("CUNIT1")
     if wavelength_factor(unit) is None:
         message = f"the IRAF attributes give '{unit}' as unit of the axis; set wavelength_unit in [readers.image]"
         raise UnknownUnit(message, path=path, hdu=hdu.index)
-    medium = stated_medium(header, options.medium)
+    medium = chosen_medium(header, options)
     sampling, covered = multispec_sampling(dispersion, header, layout.n_pix, unit=unit, medium=medium)
     return sampling, covered, _order(str(dispersion.aperture), str(dispersion.beam))
 

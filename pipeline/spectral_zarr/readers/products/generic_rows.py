@@ -9,7 +9,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import RefusedProduct, UnknownUnit
 from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
-from spectral_zarr.readers.axis import image_sampling, stated_medium
+from spectral_zarr.readers.axis import chosen_medium, image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
@@ -52,7 +52,7 @@ class GenericRows:
             raise RefusedProduct(message, path=file.name)
         rows = _rows(hdu, image_options.rows, file.name)
         header = hdu.header
-        unit = header.text("BUNIT") or image_options.flux_unit
+        unit = image_options.flux_unit or header.text("BUNIT")
         if not unit:
             message = "the header has no BUNIT, so the unit of the flux is unknown; set flux_unit in [readers.image]"
             raise UnknownUnit(message, path=file.name, hdu=hdu.index)
@@ -108,7 +108,7 @@ def _sampling(hdu: Hdu, rows: dict[str, Pixels], options: ReaderOptions, path: s
         raise UnknownUnit(message, path=path, hdu=hdu.index)
     return Sampling(
         unit=image_options.wavelength_unit,
-        medium=stated_medium(header, image_options.medium),
+        medium=chosen_medium(header, image_options),
         values=rows["wavelength"],
     )
 

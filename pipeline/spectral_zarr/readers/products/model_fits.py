@@ -52,7 +52,7 @@ class CoelhoImage:
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         header, flux = file.primary, file.hdus[0].image().reshape(-1)
-        unit = header.text("BUNIT") or options.image.flux_unit
+        unit = options.image.flux_unit or header.text("BUNIT")
         if not unit:
             message = "no BUNIT, and the library has fluxes and normalised spectra; set flux_unit in [readers.image]"
             raise UnknownUnit(message, path=file.name, hdu=0)

@@ -68,7 +68,7 @@ class Spextool:
             what = f"Spextool: {len(planes)} orders or apertures"
             require_rows(options, what, path=file.name, hdu=0, instead="merge the orders with xmergeorders")
         written = header.text("YUNITS")
-        unit = _UNITS.get("".join(written.split()).lower(), written) or options.image.flux_unit or "Relative Flux"
+        unit = options.image.flux_unit or _UNITS.get("".join(written.split()).lower(), written) or "Relative Flux"
         wavelength_unit = header.text("XUNITS") or "um"
         if wavelength_factor(wavelength_unit) is None:
             message = f"XUNITS = '{wavelength_unit}' is no unit of wavelength; run the wavelength calibration"

@@ -62,7 +62,7 @@ class SynphotTable:
         yield Spectrum(
             spec_id="",
             flux=values,
-            flux_unit=flux.unit or options.table.flux_unit or "FLAM",
+            flux_unit=options.table.flux_unit or flux.unit or "FLAM",
             sampling=Sampling(unit=wavelength.unit, medium=options.table.medium, values=table.column_data(wavelength)),
             observation=facts,
             missing=indefinite(values),

@@ -69,7 +69,7 @@ class TwoDfdr:
             raise MissingField(f"{message} Reduce the file first", path=file.name, hdu=0)
         variance = _variance(file, flux)
         samplings = _samplings(file, flux.shape, options)
-        unit = header.text("BUNIT") or options.image.flux_unit or "counts"
+        unit = options.image.flux_unit or header.text("BUNIT") or "counts"
         projected = project([(0, header)], policy)
         common = _observation(header, unit, options)
         in_radians = _in_radians(fibres)
