@@ -149,6 +149,12 @@ class RefusedProduct(SourceError):
     code = "refused-product"
 
 
+class LeftOut(SourceError):
+    """The survey itself flags the file or some of its rows: sky, a dead fibre, no exposure."""
+
+    code = "left-out"
+
+
 class UnknownUnit(SourceError):
     """The unit of the wavelength or the flux is missing or cannot be understood."""
 

@@ -35,7 +35,7 @@ class TestPublishing:
         result = run("ingest", files, "stars.zarr", *options)
         assert (result.code, result.out) == (0, "")
         (line,) = result.err.splitlines()
-        assert line.startswith("left out: 1 (1 not-fits), listed in ")
+        assert line.startswith("rejected: 1 (1 not-fits), listed in ")
         assert line.endswith("stars.zarr.build/rejections.parquet")
 
     def test_json_is_one_document(self, run: Run, spectra: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.errors import SourceError
+from spectral_zarr.errors import LeftOut, SourceError
 from spectral_zarr.model import SourceFile, Spectrum
 from spectral_zarr.readers import find_reader, open_source, readers
 from spectral_zarr.readers.reader import kind_of_file
@@ -49,7 +49,21 @@ def _read(path: Path, options: ReaderOptions | None = None) -> tuple[str, list[S
     source = open_source(file)
     options = options or ReaderOptions()
     reader = find_reader(source, options)
-    return reader.name, list(reader.read(source, options, reader.policy))
+    found = reader.read(source, options, reader.policy)
+    return reader.name, [one for one in found if not isinstance(one, LeftOut)]
+
+
+@pytest.fixture
+def left_out() -> Callable[[Path], list[str]]:
+    """What a survey itself flags in a file, in words."""
+
+    def words(path: Path) -> list[str]:
+        source = open_source(SourceFile(str(path), path.name, path.stat().st_size))
+        reader = find_reader(source, ReaderOptions())
+        found = reader.read(source, ReaderOptions(), reader.policy)
+        return [one.message for one in found if isinstance(one, LeftOut)]
+
+    return words
 
 
 @pytest.fixture

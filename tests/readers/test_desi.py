@@ -12,7 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from spectral_zarr import IngestRequest, SerialExecutor, Tolerance, ingest, validate
-from spectral_zarr.errors import AllZero, MissingField, NotASpectrum, SourceError, TooFewPixels, UnknownUnit
+from spectral_zarr.errors import AllZero, MissingField, SourceError, TooFewPixels, UnknownUnit
 from spectral_zarr.model import Spectrum
 from spectral_zarr.transforms import prepare
 
@@ -130,7 +130,8 @@ class TestRealFile:
     ) -> None:
         request = IngestRequest((str(real_files / "desi"),), str(tmp_path / "x.zarr"))
         outcome = ingest(request, SerialExecutor())
-        assert (outcome.plan.n_spec, outcome.rejections) == (2, ())
+        assert (outcome.plan.n_spec, outcome.plan.n_rejected) == (2, 0)
+        assert {rejection.code for rejection in outcome.rejections} == {"left-out"}
         assert validate(tmp_path / "x.zarr").valid
         store = zarr.open_group(tmp_path / "x.zarr", mode="r")
         for row, target in enumerate((2, 4)):
@@ -197,7 +198,7 @@ class TestCameras:
 
 class TestRows:
     def test_sky_and_unassigned_fibres_are_left_out_and_bad_targets_are_rejected_alone(
-        self, write_fits: Any, read_all: Any
+        self, write_fits: Any, read_all: Any, left_out: Any
     ) -> None:
         ids = [LONG_ID, -5, LONG_ID + 2, LONG_ID + 3, LONG_ID + 4, 0]
         hdus = cameras(("B", "R"), 6)
@@ -206,10 +207,22 @@ class TestRows:
         hdus[2].data[4] = hdus[6].data[4] = 0
         kinds = ["TGT", "", "SKY", "TGT", "TGT", "TGT"]
         table = fibermap(6, TARGETID=("K", ids), OBJTYPE=("3A", kinds), COADD_FIBERSTATUS=("J", [0, 1, 0, 520, 0, 0]))
-        found = read_all(write_fits(table, *hdus))[1]
-        assert [type(one) for one in found] == [Spectrum, AllZero, TooFewPixels]
-        assert [one.row for one in found] == [0, 3, 4]
-        assert "COADD_FIBERSTATUS = 520" in str(found[1]) and found[1].hdu == 3
+        path = write_fits(table, *hdus)
+        found = read_all(path)[1]
+        assert [type(one) for one in found] == [Spectrum, TooFewPixels]
+        assert [one.row for one in found] == [0, 4]
+        assert left_out(path) == [
+            "no TARGETID in 2 rows: 1, 5",
+            "OBJTYPE = SKY in 1 row: 2",
+            "every pixel is zero, COADD_FIBERSTATUS = 520 in 1 row: 3",
+        ]
+
+    def test_a_target_of_zeros_alone_in_a_sound_fibre_is_rejected(self, write_fits: Any, read_all: Any) -> None:
+        hdus = cameras(("B",), 2)
+        hdus[1].data[1] = 0
+        found = read_all(write_fits(fibermap(2), *hdus))[1]
+        assert [type(one) for one in found] == [Spectrum, AllZero]
+        assert found[1].row == 1
 
     def test_identifiers_of_64_bits_keep_every_digit(self, write_fits: Any, read_all: Any) -> None:
         first, second = good(read_all(write_fits(fibermap(2), *cameras(("B",)), SURVEY="sv1", PROGRAM="dark"))[1])
@@ -255,9 +268,10 @@ class TestRows:
 
 
 class TestRefusals:
-    def test_a_file_without_science_fibres_says_so(self, write_fits: Any, read_all: Any) -> None:
-        with pytest.raises(NotASpectrum, match="all 2 rows are sky"):
-            read_all(write_fits(fibermap(2, OBJTYPE=("3A", ["SKY"] * 2)), *cameras(("B",))))
+    def test_a_file_without_science_fibres_says_so(self, write_fits: Any, read_all: Any, left_out: Any) -> None:
+        path = write_fits(fibermap(2, OBJTYPE=("3A", ["SKY"] * 2)), *cameras(("B",)))
+        assert read_all(path)[1] == []
+        assert left_out(path) == ["OBJTYPE = SKY in 2 rows: 0, 1"]
 
     @pytest.mark.parametrize(
         ("table", "hdus", "error", "said"),

@@ -179,8 +179,9 @@ class TestLowResolution:
         assert np.isfinite(ready.flux[4:]).all()
         assert np.isnan(ready.uncertainty).nonzero()[0].tolist() == [0, 1, 2, 3, 100]
 
-    def test_a_sky_fibre_is_left_out(self, rows: Any, read_all: Any) -> None:
+    def test_a_sky_fibre_is_left_out(self, rows: Any, read_all: Any, left_out: Any) -> None:
         assert read_all(rows(FIBERTYP="Sky")) == ("lamost-lrs", [])
+        assert left_out(rows(FIBERTYP="Sky")) == ["FIBERTYP = SKY"]
 
     def test_a_capped_ratio_is_estimated_instead(self, rows: Any, read_one: Any) -> None:
         observation = prepare(read_one(rows(SNRG=None, SN_G=99.0))[1]).observation

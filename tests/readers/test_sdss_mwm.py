@@ -11,7 +11,7 @@ import zarr
 from astropy.io import fits
 
 from spectral_zarr import IngestRequest, SerialExecutor, ingest, validate
-from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
+from spectral_zarr.errors import LeftOut, MissingField, RefusedProduct
 from spectral_zarr.transforms import prepare
 
 GRIDS = {"BOSS": (3.5523, 1e-4, 4648), "APOGEE": (4.179, 6e-6, 8575)}
@@ -149,11 +149,13 @@ class TestVisits:
             assert spectrum.observation.source_type == "observed"
             assert spectrum.observation.rv_applied == 10.0 + spectrum.row
 
-    def test_a_visit_that_was_not_shifted_to_rest_is_rejected_alone(self, mwm: Any, read_all: Any) -> None:
+    def test_a_visit_that_was_not_shifted_to_rest_is_left_out_alone(
+        self, mwm: Any, read_all: Any, left_out: Any
+    ) -> None:
         visits = table("APOGEE/APO", 3, visit=True, in_stack=("L", np.array([True, False, True])))
-        _, spectra = read_all(mwm({"APOGEE/APO": visits}, visit=True))
-        assert [isinstance(spectrum, SourceError) for spectrum in spectra] == [False, True, False]
-        assert (spectra[1].code, spectra[1].hdu, spectra[1].row) == ("refused-product", 3, 1)
+        path = mwm({"APOGEE/APO": visits}, visit=True)
+        assert [spectrum.row for spectrum in read_all(path)[1]] == [0, 2]
+        assert left_out(path) == ["the visit is not in the stack and so not in the rest frame of the star in 1 row: 1"]
 
     def test_a_time_of_the_exposure_is_taken_where_the_table_has_one(self, mwm: Any, read_one: Any) -> None:
         when = ("A26", ["2022-08-13T04:05:06.789000"])
@@ -168,8 +170,8 @@ class TestVisits:
 
 
 class TestRefusals:
-    def test_a_star_without_any_spectrum_is_refused(self, mwm: Any, read_all: Any) -> None:
-        with pytest.raises(MissingField, match="empty"):
+    def test_a_star_without_any_spectrum_is_left_out(self, mwm: Any, read_all: Any) -> None:
+        with pytest.raises(LeftOut, match="empty"):
             read_all(mwm({}))
 
     def test_models_of_an_astra_pipeline_are_refused(self, mwm: Any, read_all: Any) -> None:

@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from spectral_zarr import IngestRequest, SerialExecutor, Tolerance, ingest, validate
 from spectral_zarr.config import ImageOptions, ReaderOptions
-from spectral_zarr.errors import BadWavelength, MissingField, NotASpectrum, RefusedProduct, SourceError
+from spectral_zarr.errors import BadWavelength, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Spectrum
 from spectral_zarr.transforms import prepare
 
@@ -134,7 +134,6 @@ class TestRefusals:
             (reduction({"CRVAL1": 5.0}), MissingField, "not put on wavelengths"),
             (reduction({**LINEAR, "CTYPE1": "PIXEL"}), RefusedProduct, "counts pixels"),
             (reduction(table=fibres(TYPES[:4])), MissingField, "7 rows for 4 fibres"),
-            (reduction(table=fibres(("S",) * 7)), NotASpectrum, "none of the 7 fibres"),
             (reduction(flux=FLUX[:, 1:]), MissingField, "VARIANCE has shape"),
             (reduction(None, fits.ImageHDU(np.full(N_PIX, 0.6), name="WAVELENGTH")), BadWavelength, "neither"),
             (reduction(None, fits.ImageHDU(np.ones(9), name="WAVELENGTH")), MissingField, "WAVELENGTH has shape"),
@@ -145,6 +144,11 @@ class TestRefusals:
     ) -> None:
         with pytest.raises(error, match=said):
             read_all(write_fits(*hdus))
+
+    def test_fibres_without_a_target_are_left_out(self, write_fits: Any, read_all: Any, left_out: Any) -> None:
+        path = write_fits(*reduction(table=fibres(("S",) * 7)))
+        assert read_all(path)[1] == []
+        assert left_out(path) == ["TYPE = S in 7 rows: 0, 1, 2, 3, 4, ..."]
 
     def test_a_table_without_types_is_refused(self, write_fits: Any, read_all: Any) -> None:
         table = fits.BinTableHDU.from_columns([fits.Column("NAME", "8A", array=["a"] * 7)], name="FIBRES")
@@ -158,7 +162,9 @@ def test_an_ingest_publishes_the_good_fibres_and_names_the_dead_one(tmp_path: Pa
     write_fits(*reduction(flux=flux, VACUUM=False))
     request = IngestRequest((str(tmp_path / "made.fits"),), str(tmp_path / "x.zarr"), tolerance=Tolerance.parse("1"))
     outcome = ingest(request, SerialExecutor())
-    assert [(one.code, one.row) for one in outcome.rejections] == [("all-zero", 2)]
+    counted = [(one.code, one.row) for one in outcome.rejections if not one.by_survey]
+    assert counted == [("all-zero", 2)]
+    assert outcome.plan.n_rejected == 1
     assert validate(tmp_path / "x.zarr").valid
     store = zarr.open_group(tmp_path / "x.zarr", mode="r")
     np.testing.assert_array_equal(store["signal/flux_raw"][:], flux[[0, 6]])

@@ -96,8 +96,7 @@ def show_published(outcome: Outcome, target: str, *, quiet: bool, as_json: bool,
                 "flux_unit": plan.flux_unit,
                 "readers": plan.readers,
                 "catalogue": report.catalogue_json(plan),
-                "rejected": len(outcome.rejections),
-                "rejections": report.rejections_json(outcome.rejections),
+                **report.rejected_json(outcome.rejections),
                 "rejections_file": listing,
                 "warnings": outcome.warnings,
                 "source_files": plan.n_input_files,
@@ -110,7 +109,7 @@ def show_published(outcome: Outcome, target: str, *, quiet: bool, as_json: bool,
         )
         return
     if quiet:
-        report.left_out(outcome.rejections, listing)
+        report.tell_rejected(outcome.rejections, listing)
         return
     report.heading("published", target)
     entries = [
@@ -118,7 +117,7 @@ def show_published(outcome: Outcome, target: str, *, quiet: bool, as_json: bool,
         ("wavelength", f"{report.wavelength_words(plan.wavelength.kind)}, {plan.wavelength.medium}"),
         ("flux", plan.flux_unit),
         *([("catalogue", report.catalogue(plan))] if plan.catalog is not None else []),
-        ("rejected", report.rejected(outcome.rejections)),
+        *report.rejected_entries(outcome.rejections),
         *([("", f"listed in {listing}")] if outcome.rejections else []),
         ("read", f"{size(outcome.source_bytes)} in {report.files(plan.n_input_files)}"),
         ("written", f"{size(outcome.store_bytes)} in {report.files(outcome.store_files)}"),

@@ -56,8 +56,10 @@ def inspect(
 
 
 def _show(found: Inspection, names: list[str], written: dict[str, str]) -> None:
+    from spectral_zarr.model import counting
+
     total = sum(group.n_spectra for group in found.groups)
-    remark = f"{counted(len(found.groups), 'product')}, {len(found.rejections):,} rejected"
+    remark = f"{counted(len(found.groups), 'product')}, {len(counting(found.rejections)):,} rejected"
     subject = f"{report.files(found.n_files)}, {size(found.source_bytes)}, {report.spectra(total)}"
     report.heading("found", subject, remark, style="cyan")
     for group, name in zip(found.groups, names, strict=True):
@@ -163,6 +165,5 @@ def _as_json(found: Inspection, names: list[str], written: dict[str, str]) -> di
         "n_files": found.n_files,
         "source_bytes": found.source_bytes,
         "groups": groups,
-        "rejected": len(found.rejections),
-        "rejections": report.rejections_json(found.rejections),
+        **report.rejected_json(found.rejections),
     }

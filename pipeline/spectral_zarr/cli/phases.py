@@ -57,14 +57,14 @@ def stage(
         )
         return
     if quiet:
-        report.left_out(done.rejections)
+        report.tell_rejected(done.rejections)
         return
     report.heading("staged", target, f"part {part}")
     report.facts(
         [
             ("batches", f"{done.n_batches:,} of {done.of_batches:,}, {report.files(done.n_files)}"),
             ("spectra", f"{done.n_spectra:,}"),
-            ("rejected", report.rejected(done.rejections)),
+            *report.rejected_entries(done.rejections),
         ]
     )
     results().print()
@@ -98,7 +98,7 @@ def plan(
         )
         return
     if quiet:
-        report.left_out(found.rejections)
+        report.tell_rejected(found.rejections)
         return
     report.heading("planned", target)
     report.facts(
@@ -106,7 +106,7 @@ def plan(
             ("rows", f"{made.n_spec:,}, each {made.n_pix:,} pixels"),
             ("to fill", counted(made.n_blocks, "row block")),
             ("memory", f"{size(made.memory.worker)} for each part"),
-            ("rejected", report.rejected(found.rejections)),
+            *report.rejected_entries(found.rejections),
         ]
     )
     results().print()

@@ -34,6 +34,7 @@ def show_plan(
         What would end the ingest; what can be planned is printed before.
     """
     from spectral_zarr.cluster import DeferredExecutor, preview
+    from spectral_zarr.model import counting
     from spectral_zarr.store.fsops import free_bytes
 
     with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note, launch) as executor:
@@ -44,11 +45,12 @@ def show_plan(
         print_json(_as_json(request, found, free))
     else:
         _print(request, found, free)
-    total = found.plan.n_spec + len(found.rejections)
-    if not request.tolerance.allows(rejected=len(found.rejections), total=total):
+    rejected = len(counting(found.rejections))
+    total = found.plan.n_spec + rejected
+    if not request.tolerance.allows(rejected=rejected, total=total):
         message = (
-            f"{len(found.rejections)} of {total} would be rejected and the ingest would stop; leave them out, "
-            f"or allow them with --max-rejected {len(found.rejections)}"
+            f"{rejected} of {total} would be rejected and the ingest would stop; leave them out, "
+            f"or allow them with --max-rejected {rejected}"
         )
         raise TooManyRejections(message, path=request.target)
     if found.refusal is not None:
@@ -67,7 +69,7 @@ def _print(request: IngestRequest, found: PlanPreview, free: int) -> None:
             ("wavelength", f"{report.wavelength_words(plan.wavelength.kind)}: {_WHY[plan.wavelength.kind]}"),
             ("flux", plan.flux_unit),
             ("readers", listed(plan.readers)),
-            ("rejected", report.rejected(found.rejections)),
+            *report.rejected_entries(found.rejections),
             *([("catalogue", report.catalogue(plan))] if plan.catalog is not None else []),
             ("parameters", listed(plan.params, most=60) or "none"),
             ("chunks", f"{plan.chunk_rows:,} rows by {plan.chunk_columns:,} pixels, {size(_chunk_bytes(plan))}"),
@@ -157,8 +159,7 @@ def _as_json(request: IngestRequest, found: PlanPreview, free: int) -> dict[str,
         "readers": plan.readers,
         "params": plan.params,
         "catalogue": report.catalogue_json(plan),
-        "rejected": len(found.rejections),
-        "rejections": report.rejections_json(found.rejections),
+        **report.rejected_json(found.rejections),
         "chunk": [plan.chunk_rows, plan.chunk_columns],
         "stage_tasks": found.n_batches,
         "fill_tasks": plan.n_blocks,

@@ -133,11 +133,31 @@ def rejected(found: Sequence[Rejection]) -> str:
     return f"{len(found):,} ({', '.join(f'{number:,} {code}' for code, number in counts)})" if found else "none"
 
 
-def left_out(found: Sequence[Rejection], listing: str = "") -> None:
+def rejected_entries(found: Sequence[Rejection]) -> list[tuple[str, str]]:
+    """Entries of a list of facts: what was rejected and, where there is any, what the survey itself left out."""
+    from spectral_zarr.model import counting
+
+    counted_ones = counting(found)
+    n_left = len(found) - len(counted_ones)
+    by_survey = [("left out", f"{n_left:,} by flags of the survey, which count for nothing")] if n_left else []
+    return [("rejected", rejected(counted_ones)), *by_survey]
+
+
+def rejected_json(found: Sequence[Rejection]) -> dict[str, Any]:
+    """Number of rejections, number of what the survey itself left out, and both by code."""
+    from spectral_zarr.model import counting
+
+    n_rejected = len(counting(found))
+    return {"rejected": n_rejected, "left_out": len(found) - n_rejected, "rejections": rejections_json(found)}
+
+
+def tell_rejected(found: Sequence[Rejection], listing: str = "") -> None:
     """Say on standard error that there are rejections, and where they are listed; nothing when there are none."""
-    if found:
+    from spectral_zarr.model import counting
+
+    if rejections := counting(found):
         where = f", listed in {clean(listing)}" if listing else ""
-        messages().print(f"left out: {rejected(found)}{where}", soft_wrap=True)
+        messages().print(f"rejected: {rejected(rejections)}{where}", soft_wrap=True)
 
 
 def rejections_json(found: Sequence[Rejection]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from spectral_zarr.errors import (
     TooManyRejections,
     UsageError,
 )
-from spectral_zarr.model import Batch, BatchFacts, BlockTask, BuildPlan, ChunkReceipt, Rejection, StageReceipt
+from spectral_zarr.model import Batch, BatchFacts, BlockTask, BuildPlan, ChunkReceipt, Rejection, StageReceipt, counting
 from spectral_zarr.plan import Planner
 from spectral_zarr.store.arrays import array_specs, root_attributes
 from spectral_zarr.store.audit import read_structure
@@ -140,11 +140,12 @@ def plan_staged(
     rejections = (*(r for receipt in receipts for r in receipt.rejections), *planner.rejections)
     build.journal.write("gathered", spectra=planner.n_spec, rejected=by_code(planner.rejections))
     write_rejections(paths.rejections, rejections)
-    total = planner.n_spec + len(rejections)
-    if not tolerance.allows(rejected=len(rejections), total=total):
+    counted = counting(rejections)
+    total = planner.n_spec + len(counted)
+    if not tolerance.allows(rejected=len(counted), total=total):
         message = (
-            f"{len(rejections)} of {total} rejected: {_shown(rejections)}. All are in {paths.rejections}. "
-            f"Leave them out, or {build.again}, adding --max-rejected {len(rejections)}"
+            f"{len(counted)} of {total} rejected: {_shown(counted)}. All are in {paths.rejections}. "
+            f"Leave them out, or {build.again}, adding --max-rejected {len(counted)}"
         )
         raise TooManyRejections(message, path=str(paths.target))
     known = read_record(paths.plan, BuildPlan) if paths.plan.exists() else None
@@ -192,7 +193,7 @@ def finish_plan(
         catalog, kept = plan_catalog(config.catalog, planner.header.items(), tables)
     plan = planner.finish(
         n_input_files=sum(batch.n_files for batch in batches),
-        n_rejected=len(rejections),
+        n_rejected=len(counting(rejections)),
         created_at=created_at,
         git_commit=package_commit(),
         config=to_json(config).decode(),

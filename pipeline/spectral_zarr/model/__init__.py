@@ -11,7 +11,7 @@ from spectral_zarr.model.plan import (
     WavelengthPlan,
 )
 from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
-from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile, SourceFiles, most_unpacked
+from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile, SourceFiles, counting, most_unpacked
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "StagedFile",
     "TaskRun",
     "WavelengthPlan",
+    "counting",
     "most_unpacked",
     "shares",
 ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, overload
 
+from spectral_zarr.errors import LeftOut
+
 PIECE = 4096
 """Files that are unpacked at one time."""
 
@@ -170,6 +172,11 @@ class BatchFacts:
     sources_digest: str
 
 
+def counting(rejections: Iterable[Rejection]) -> tuple[Rejection, ...]:
+    """The rejections but for those that the survey itself left out, which no tolerance is needed for."""
+    return tuple(rejection for rejection in rejections if not rejection.by_survey)
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """One file or spectrum that did not enter the store.
@@ -191,3 +198,8 @@ class Rejection:
     hdu: int
     row: int
     reason: str
+
+    @property
+    def by_survey(self) -> bool:
+        """Whether the survey itself left it out, so that it does not count as a rejection."""
+        return self.code == LeftOut.code

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.errors import AllZero, MissingField, NotASpectrum, SourceError, TooFewPixels, UnknownUnit
+from spectral_zarr.errors import AllZero, MissingField, SourceError, TooFewPixels, UnknownUnit
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, combine_arms, join_arms, lattice_distance
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.observing import date_from_mjd, positive
 
 STEP = 0.8
@@ -69,8 +70,8 @@ class Desi:
     1e-17 erg s-1 cm-2 Angstrom-1. The cameras share the lattice ``k * 0.8`` Angstrom and are combined on it as the
     pipeline itself does, by inverse variance. Pixels with an inverse variance of zero or a mask bit are bad.
 
-    Rows are targets (coadds) or exposures of targets (spectra). Sky fibres and fibres without a target are left out;
-    a target of zeros alone, or of bad pixels alone, is rejected.
+    Rows are targets (coadds) or exposures of targets (spectra). Left out by the survey are sky fibres, fibres without a
+    target, and targets without a good pixel whose fibre has a status; in a sound fibre, such a target is rejected.
     """
 
     name = "desi"
@@ -94,19 +95,26 @@ class Desi:
         names = _Names(file, fibermap)
         first = cameras[0].hdu
         header = project([(0, file.primary), (first, file.hdus[first].header)], policy)
-        n_science = 0
+        left_out = LeftOutRows(file.name, fibermap.index)
         for row, target in enumerate(targets.tolist()):
-            if target <= 0 or fibermap.cell_text("OBJTYPE", row).upper() in _NO_TARGET:
+            kind = fibermap.cell_text("OBJTYPE", row).upper()
+            if target <= 0 or kind in _NO_TARGET:
+                left_out.add(f"OBJTYPE = {kind}" if kind in _NO_TARGET else "no TARGETID", row)
                 continue
-            n_science += 1
             if not any(np.any(camera.flux[row]) for camera in cameras):
-                yield AllZero(f"every pixel is zero: {_status(fibermap, row)}", path=file.name, hdu=first, row=row)
+                if flag := _status(fibermap, row):
+                    left_out.add(f"every pixel is zero, {flag}", row)
+                else:
+                    yield AllZero("every pixel is zero, of a sound fibre", path=file.name, hdu=first, row=row)
                 continue
             arms = [camera.arm(row) for camera in cameras]
             joined, method = combine_arms(arms, STEP, tolerance=TOLERANCE) if on_lattice else join_arms(arms)
             if not _any_good(joined):
-                message = f"every pixel is masked or has an inverse variance of zero: {_status(fibermap, row)}"
-                yield TooFewPixels(message, path=file.name, hdu=first, row=row)
+                message = "every pixel is masked or has an inverse variance of zero"
+                if flag := _status(fibermap, row):
+                    left_out.add(f"{message}, {flag}", row)
+                else:
+                    yield TooFewPixels(f"{message}, of a sound fibre", path=file.name, hdu=first, row=row)
                 continue
             yield Spectrum(
                 spec_id=names.spec_id(target, row),
@@ -128,9 +136,7 @@ class Desi:
                 hdu=first,
                 row=row,
             )
-        if n_science == 0:
-            message = f"all {targets.size} rows are sky fibres or fibres without a target; leave the file out"
-            raise NotASpectrum(message, path=file.name, hdu=fibermap.index)
+        yield from left_out.errors()
 
 
 def _bands(file: FitsFile) -> list[str]:
@@ -203,8 +209,13 @@ def _any_good(joined: Arm) -> bool:
 
 
 def _status(fibermap: Hdu, row: int) -> str:
-    name = next((name for name in ("COADD_FIBERSTATUS", "FIBERSTATUS") if fibermap.find(name)), "")
-    return f"{name} = {fibermap.cell_text(name, row)}" if name else "an unusable fibre"
+    """The flag by which the survey says that a fibre gave no spectrum, '' for a sound one."""
+    for name in ("COADD_FIBERSTATUS", "FIBERSTATUS"):
+        if fibermap.find(name) and fibermap.cell_number(name, row) > 0:
+            return f"{name} = {fibermap.cell_text(name, row)}"
+    return (
+        "COADD_NUMEXP = 0" if fibermap.find("COADD_NUMEXP") and fibermap.cell_number("COADD_NUMEXP", row) == 0 else ""
+    )
 
 
 class _Names:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.errors import BadWavelength, MissingField, RefusedProduct
+from spectral_zarr.errors import BadWavelength, LeftOut, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.arms import CONCATENATED, Arm, combine_arms, join_arms
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
@@ -63,9 +63,10 @@ class LamostLrs:
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         return _is_lamost(file.primary) and not _is_medium(file) and (_has_rows(file) or _low_table(file) is not None)
 
-    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         header, table = file.primary, _low_table(file)
         if _is_sky(header):
+            yield LeftOut("FIBERTYP = SKY", path=file.name, hdu=0)
             return
         normalized: Pixels | None = None
         if table is None:
@@ -115,9 +116,10 @@ class LamostMrs:
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         return _is_lamost(file.primary) and _is_medium(file)
 
-    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         header = file.primary
         if _is_sky(header):
+            yield LeftOut("FIBERTYP = SKY", path=file.name, hdu=0)
             return
         hdus = _medium_tables(file)
         joined, method = _join([_arm(hdu) for hdu in hdus])

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.errors import MissingField
+from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
+from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.observing import angle, first_number, header_snr
 from spectral_zarr.readers.sdss import (
     LOG_STEP,
@@ -87,7 +88,7 @@ class SdssSpPlate:
         same = all(hdu.kind == "image" and hdu.shape == images[0].shape for hdu in images)
         return same and len(images[0].shape) == 2 and plug_map.find("OBJTYPE") is not None
 
-    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         header, plug_map = file.primary, file.hdus[5]
         flux, ivar = file.hdus[0].image(), file.hdus[1].image()
         if plug_map.n_rows != len(flux):
@@ -95,10 +96,13 @@ class SdssSpPlate:
             raise MissingField(message, path=file.name, hdu=5)
         plate, mjd = plate_number(header), header.integer("MJD")
         sampling, projected = _sampling(header, flux.shape[1], file.name), project([(0, header)], policy)
+        left_out = LeftOutRows(file.name, 5)
         for row in range(len(flux)):
             number = plug_map.cell_number("FIBERID", row)
             fiber = row + 1 if math.isnan(number) else int(number)
-            if plug_map.cell_text("OBJTYPE", row).upper() in _NO_TARGET or fiber < 1:
+            kind = plug_map.cell_text("OBJTYPE", row).upper()
+            if kind in _NO_TARGET or fiber < 1:
+                left_out.add(f"OBJTYPE = {kind}" if fiber > 0 else f"FIBERID = {fiber}", row)
                 continue
             yield Spectrum(
                 spec_id=fibre_id(plate, mjd, fiber, file.name),
@@ -114,6 +118,7 @@ class SdssSpPlate:
                 header=projected,
                 row=row,
             )
+        yield from left_out.errors()
 
 
 def _sampling(header: Header, n_pix: int, path: str) -> Sampling:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.errors import DamagedData, MissingField, RefusedProduct, SourceError
+from spectral_zarr.errors import DamagedData, LeftOut, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.observing import first_text, iso_moment, mjd_from_date, observe, positive
 from spectral_zarr.readers.sdss import FLUX_UNIT
 
@@ -58,16 +59,16 @@ class MilkyWayMapper:
                 message = "an Astra pipeline product with models of spectra; ingest the mwmStar or mwmVisit file"
                 raise RefusedProduct(message, path=file.name, hdu=table.index)
         if not any(table.n_rows for table in tables):
-            raise MissingField("all tables are empty: no spectrum was taken of this star", path=file.name)
+            raise LeftOut("all tables are empty: no spectrum was taken of this star", path=file.name)
         for table in tables:
             if table.n_rows == 0:
                 continue
             used = [column.number for name in _USED if (column := table.find(name))]
             projected = project([(0, file.primary), (table.index, table.header)], policy, {table.index: used})
+            left_out = LeftOutRows(file.name, table.index)
             for row in range(table.n_rows):
                 if _is_unshifted(table, row):
-                    message = "the visit is not in the stack, so that it is not in the rest frame of the star"
-                    yield RefusedProduct(message, path=file.name, hdu=table.index, row=row)
+                    left_out.add("the visit is not in the stack and so not in the rest frame of the star", row)
                     continue
                 try:
                     yield _spectrum(file, table, row, projected)
@@ -75,6 +76,7 @@ class MilkyWayMapper:
                     raise
                 except SourceError as error:
                     yield type(error)(error.message, path=file.name, hdu=table.index, row=row)
+            yield from left_out.errors()
 
 
 def _spectrum(file: FitsFile, table: Hdu, row: int, projected: Any) -> Spectrum:

@@ -11,12 +11,13 @@ import numpy as np
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.contract.units import canonical_unit
-from spectral_zarr.errors import BadWavelength, MissingField, NotASpectrum, RefusedProduct, SourceError
+from spectral_zarr.errors import BadWavelength, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.model.grid import Scale
 from spectral_zarr.readers.axis import LONGEST, SHORTEST, has_axis, image_sampling, stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.observing import date_from_mjd, first_number, iso_moment, observe, positive, velocity_frame
 
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)")
@@ -73,11 +74,12 @@ class TwoDfdr:
         projected = project([(0, header)], policy)
         common = _observation(header, unit, options)
         in_radians = _in_radians(fibres)
-        n_targets = 0
+        left_out = LeftOutRows(file.name, fibres.index)
         for row in range(flux.shape[0]):
-            if fibres.cell_text("TYPE", row).upper() != "P":
+            kind = fibres.cell_text("TYPE", row).upper()
+            if kind != "P":
+                left_out.add(f"TYPE = {kind or 'blank'}", row)
                 continue
-            n_targets += 1
             yield Spectrum(
                 spec_id="",
                 flux=flux[row],
@@ -90,9 +92,7 @@ class TwoDfdr:
                 header=projected,
                 row=row,
             )
-        if n_targets == 0:
-            message = f"none of the {flux.shape[0]} fibres is of TYPE P, a target; leave the file out"
-            raise NotASpectrum(message, path=file.name, hdu=fibres.index)
+        yield from left_out.errors()
 
 
 def _variance(file: FitsFile, flux: Pixels) -> Pixels | None:
