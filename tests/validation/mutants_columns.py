@@ -184,6 +184,8 @@ METADATA = [
     Mutant(
         "M-08", "a date with slashes", field("date_obs", [2, 1028], "2019/03/04"), "metadata/date_obs", HOUSE, (2, 1028)
     ),
+    Mutant("M-08", "30 February", field("date_obs", 7, "2015-02-30T10:00:00"), "metadata/date_obs", HOUSE, (7,)),
+    Mutant("M-08", "hour 24", field("date_obs", 8, "2016-12-31T24:00:00"), "metadata/date_obs", HOUSE, (8,)),
     Mutant("M-08", "a date of 1869", field("date_obs", 5, "1869-03-04"), "metadata/date_obs", HOUSE, (5,)),
     Mutant(
         "M-11",

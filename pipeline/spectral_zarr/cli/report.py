@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from spectral_zarr.model import BuildPlan, Rejection
+    from spectral_zarr.model import BuildPlan, Note, Rejection
 
 MOST_EXAMPLES = 3
 
@@ -141,6 +141,16 @@ def rejected_entries(found: Sequence[Rejection]) -> list[tuple[str, str]]:
     n_left = len(found) - len(counted_ones)
     by_survey = [("left out", f"{n_left:,} by flags of the survey, which count for nothing")] if n_left else []
     return [("rejected", rejected(counted_ones)), *by_survey]
+
+
+def noted_entries(notes: Sequence[Note]) -> list[tuple[str, str]]:
+    """Entries of a list of facts: what accepted spectra lack because their files contradict themselves."""
+    return [("note", f"{note.count:,} with {note.kind}, such as {note.name}: {note.reason}") for note in notes]
+
+
+def noted_json(notes: Sequence[Note]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [{"kind": note.kind, "count": note.count, "example": note.name, "reason": note.reason} for note in notes]
 
 
 def rejected_json(found: Sequence[Rejection]) -> dict[str, Any]:

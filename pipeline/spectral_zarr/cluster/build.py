@@ -22,6 +22,7 @@ from spectral_zarr.cluster.phases import (
     released,
     stage,
     tidy,
+    with_notes,
 )
 from spectral_zarr.cluster.provenance import package_version, timestamp
 from spectral_zarr.cluster.slurm import claim_in_job
@@ -120,6 +121,7 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     facts = [batch_facts(batch, request.config) for batch in batches]
     tables = surveyed_tables(surveys, planner)
     plan, _ = finish_plan(paths, request.config, planner, facts, rejections, tables, timestamp())
+    plan = with_notes(plan, (note for batch in batches for note in surveys[batch.index].notes))
     refusal = None
     try:
         refuse_start(paths, _wanted(files, request), resume=request.resume, replacing=request.replace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -26,7 +26,18 @@ from spectral_zarr.errors import (
     TooManyRejections,
     UsageError,
 )
-from spectral_zarr.model import Batch, BatchFacts, BlockTask, BuildPlan, ChunkReceipt, Rejection, StageReceipt, counting
+from spectral_zarr.model import (
+    Batch,
+    BatchFacts,
+    BlockTask,
+    BuildPlan,
+    ChunkReceipt,
+    Note,
+    Rejection,
+    StageReceipt,
+    counting,
+    merged_notes,
+)
 from spectral_zarr.plan import Planner
 from spectral_zarr.store.arrays import array_specs, root_attributes
 from spectral_zarr.store.audit import read_structure
@@ -152,6 +163,7 @@ def plan_staged(
     created_at = known.created_at if known is not None else timestamp()
     tables = staged_tables(paths, planner)
     plan, kept = finish_plan(paths, build.config, planner, batches, rejections, tables, created_at)
+    plan = with_notes(plan, (note for receipt in receipts for note in receipt.notes))
     if known is not None and known.sha256 != plan.sha256:
         changed = [one.name for one in fields(plan) if getattr(plan, one.name) != getattr(known, one.name)]
         shown = ", ".join(name for name in changed if name != "sha256") or "the plan on disk was edited"
@@ -200,6 +212,11 @@ def finish_plan(
         catalog=catalog,
     )
     return freeze_plan(plan), kept
+
+
+def with_notes(plan: BuildPlan, notes: Iterable[Note]) -> BuildPlan:
+    """The plan with what accepted spectra lack."""
+    return freeze_plan(replace(plan, notes=merged_notes(notes)))
 
 
 def _shown(rejections: tuple[Rejection, ...]) -> str:

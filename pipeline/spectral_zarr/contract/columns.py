@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_zarr.contract.dates import is_date_obs
 from spectral_zarr.contract.facts import Count
-from spectral_zarr.contract.naming import DATE_OBS, METHOD, SPEC_ID, SPEC_IDS
+from spectral_zarr.contract.naming import METHOD, SPEC_ID, SPEC_IDS
 from spectral_zarr.contract.rows import (
     FIRST_ROWS,
     ID_SENTINELS,
@@ -117,7 +118,7 @@ def check_text(offences: Offences, array: str, first_row: int, values: Texts) ->
     elif name == "flux_type":
         _unknown(offences, "M-02/unknown", array, first_row, values, frozenset(map(str, FluxType)))
     elif name == "date_obs":
-        good = frozenset(value for value in frozenset(values) if DATE_OBS.match(value))
+        good = frozenset(value for value in frozenset(values) if is_date_obs(value))
         _unknown(offences, "M-08/malformed", array, first_row, values, good)
     elif name == "spec_id":
         # One pass of the expression over all of them is much cheaper than one each.

@@ -21,7 +21,6 @@ BULK_HEADER_NAME = re.compile(
 PARAM_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 SPEC_ID = re.compile(r"[\x21-\x7e]+\Z")
 SPEC_IDS = re.compile(r"[\x21-\x7e]+(\n[\x21-\x7e]+)*+\Z")
-DATE_OBS = re.compile(r"((19[7-9]\d|20\d\d|2100)-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z?)?)?\Z")
 METHOD = re.compile(r"none\Z|(column|hdu|fit|derived):.+\Z")
 
 HeaderKey = tuple[int, str, int]

@@ -11,7 +11,17 @@ from spectral_zarr.model.plan import (
     WavelengthPlan,
 )
 from spectral_zarr.model.receipt import BlockReceipt, ChunkReceipt, StagedFile, StageReceipt, TaskRun
-from spectral_zarr.model.source import Batch, BatchFacts, Rejection, SourceFile, SourceFiles, counting, most_unpacked
+from spectral_zarr.model.source import (
+    Batch,
+    BatchFacts,
+    Note,
+    Rejection,
+    SourceFile,
+    SourceFiles,
+    counting,
+    merged_notes,
+    most_unpacked,
+)
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
@@ -26,6 +36,7 @@ __all__ = [
     "Grid",
     "MemoryPromise",
     "NoiseKind",
+    "Note",
     "Observation",
     "Part",
     "Pixels",
@@ -40,6 +51,7 @@ __all__ = [
     "TaskRun",
     "WavelengthPlan",
     "counting",
+    "merged_notes",
     "most_unpacked",
     "shares",
 ]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.model.grid import Grid
+from spectral_zarr.model.source import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class BuildPlan:
     config: str
     data_rights: str = ""
     catalog: CatalogPlan | None = None
+    notes: tuple[Note, ...] = ()
     sha256: str = ""
 
     @property

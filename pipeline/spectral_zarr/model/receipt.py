@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spectral_zarr.model.source import Rejection
+from spectral_zarr.model.source import Note, Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class StageReceipt:
     columns: StagedFile
     rejections: tuple[Rejection, ...]
     run: TaskRun
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, overload
 
@@ -175,6 +175,35 @@ class BatchFacts:
 def counting(rejections: Iterable[Rejection]) -> tuple[Rejection, ...]:
     """The rejections but for those that the survey itself left out, which no tolerance is needed for."""
     return tuple(rejection for rejection in rejections if not rejection.by_survey)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was left out of spectra that were accepted, told in the summary.
+
+    Attributes
+    ----------
+    kind : str
+        What is missing, for example ``no position``.
+    count : int
+        Number of spectra.
+    name, reason : str
+        The first of their source files, and why it is missing there.
+    """
+
+    kind: str
+    count: int
+    name: str
+    reason: str
+
+
+def merged_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """One note of each kind."""
+    found: dict[str, Note] = {}
+    for note in notes:
+        known = found.get(note.kind)
+        found[note.kind] = note if known is None else replace(known, count=known.count + note.count)
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True)

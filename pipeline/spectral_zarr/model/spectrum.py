@@ -26,7 +26,8 @@ class Observation:
     """The typed facts of one spectrum, the twins of ``metadata/`` and ``index.parquet``.
 
     Text is '' and numbers are NaN where the file does not say. Units are those of
-    `spectral_zarr.contract.schema.METADATA`.
+    `spectral_zarr.contract.schema.METADATA`. `notes` say what was left out because the file contradicts itself; they
+    are told in the summary and are no column.
     """
 
     source_type: str = "observed"
@@ -54,6 +55,7 @@ class Observation:
     berv: float = NAN
     rv_applied: float = NAN
     resolving_power: float = NAN
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
+from spectral_zarr.readers.observing import NOWHERE, Sky
 
 XP_UNIT = "W.m**-2.nm**-1"
 COEFFICIENTS = (
@@ -66,8 +67,7 @@ class GaiaRow:
     wavelength: Pixels | None = None
     wavelength_unit: str = "nm"
     flux_unit: str = ""
-    ra: float = float("nan")
-    dec: float = float("nan")
+    sky: Sky = NOWHERE
     header: Mapping[HeaderKey, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -140,8 +140,7 @@ def gaia_spectrum(found: GaiaRow, *, name: str, hdu: int = 0, row: int = 0) -> S
             gaia_dr=release,
             velocity_frame=product.frame,
             flux_calibration="normalized" if product.normalized else "absolute",
-            ra=found.ra,
-            dec=found.dec,
+            **found.sky._asdict(),
             resolving_power=product.resolving_power,
         ),
         noise=found.error,

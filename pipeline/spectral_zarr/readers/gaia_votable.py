@@ -12,6 +12,7 @@ import numpy as np
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Pixels
 from spectral_zarr.readers.gaia import GaiaRow, release_and_source
+from spectral_zarr.readers.observing import NOWHERE, Sky, sky_texts
 from spectral_zarr.readers.text import TextFile
 
 
@@ -36,7 +37,6 @@ def votable_rows(file: TextFile) -> Iterator[tuple[int, GaiaRow]]:
         vectors = np.ndim(columns["flux"][0]) == 1
         for start, stop in _spans(identifiers, one_each=vectors):
             rows: Any = start if vectors else slice(start, stop)
-            ra, dec = _position(columns, params, start)
             yield (
                 start,
                 GaiaRow(
@@ -46,8 +46,7 @@ def votable_rows(file: TextFile) -> Iterator[tuple[int, GaiaRow]]:
                     wavelength=_plain(columns["wavelength"][rows]) if "wavelength" in columns else None,
                     wavelength_unit=units.get("wavelength") or "nm",
                     flux_unit=units["flux"],
-                    ra=ra,
-                    dec=dec,
+                    sky=_position(columns, units, params, start),
                 ),
             )
     if not found:
@@ -80,12 +79,11 @@ def _spans(identifiers: list[str], *, one_each: bool) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], len(identifiers)], strict=True))
 
 
-def _position(columns: dict[str, Any], params: dict[str, Any], row: int) -> tuple[float, float]:
+def _position(columns: dict[str, Any], units: dict[str, str], params: dict[str, Any], row: int) -> Sky:
     if "ra" in columns and "dec" in columns:
-        ra, dec = (float(_plain(columns[name][row])) for name in ("ra", "dec"))
-        return ra, dec
+        return sky_texts(str(_plain(columns["ra"][row])), str(_plain(columns["dec"][row])), (units["ra"], units["dec"]))
     declared = np.ravel(_plain(params.get("spatiallocation", ())))
-    return (float(declared[0]), float(declared[1])) if declared.size == 2 else (float("nan"), float("nan"))
+    return sky_texts(str(declared[0]), str(declared[1])) if declared.size == 2 else NOWHERE
 
 
 def _plain(values: Any) -> Pixels:

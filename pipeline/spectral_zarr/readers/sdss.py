@@ -9,7 +9,7 @@ from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation
 from spectral_zarr.readers.fits import Header, HeaderPolicy
-from spectral_zarr.readers.observing import date_from_mjd, date_obs, first_number, first_text
+from spectral_zarr.readers.observing import date_from_mjd, date_obs, first_number, first_text, positive, sky
 
 FLUX_UNIT = "1E-17 erg/cm^2/s/Ang"
 """Unit of the calibrated flux in every optical product, for headers that do not give it."""
@@ -94,13 +94,13 @@ def observe_sdss(header: Header, **known: Any) -> Observation:
         "date_obs": date_from_mjd(mjd) or date_obs(header) or date_from_mjd(header.number("MJD"))[:10],
         "velocity_frame": "heliocentric",
         "flux_calibration": "absolute",
-        "ra": first_number(header, "PLUG_RA", "RA"),
-        "dec": first_number(header, "PLUG_DEC", "DEC"),
         "mjd": mjd,
-        "exptime": first_number(header, "EXPTIME"),
+        "exptime": positive(first_number(header, "EXPTIME")),
         "airmass": first_number(header, "AIRMASS"),
         "rv_applied": first_number(header, "HELIO_RV"),
     }
+    if "ra" not in known:
+        facts.update(sky(header, ("PLUG_RA", "PLUG_DEC"), ("RA", "DEC"))._asdict())
     return Observation(**{**facts, **known})
 
 

@@ -13,7 +13,7 @@ from spectral_zarr.errors import DamagedData, MissingField, SourceError
 from spectral_zarr.model import Observation, Pixels, Spectrum
 from spectral_zarr.readers.fits import Header, HeaderPolicy
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import angle, first_number, first_text, observe, positive
+from spectral_zarr.readers.observing import first_number, first_text, instrument_name, observe, positive, sky, start_mjd
 
 SPACE_POLICY = HeaderPolicy(
     allow=(
@@ -113,13 +113,12 @@ def observe_hst(primary: Header, table: Header, **known: Any) -> Observation:
     """Facts of an exposure whose target is in the primary header and whose times are in that of its table."""
     timed = table if "DATE-OBS" in table or "EXPSTART" in table else primary
     facts: dict[str, Any] = {
-        "instrument": first_text(primary, "INSTRUME"),
+        "instrument": instrument_name(primary),
         "object": first_text(primary, "TARGNAME", "OBJECT"),
         "program_id": first_text(primary, "PROPOSID", "PROGRAM"),
-        "ra": angle(primary, "RA_TARG", "TARG_RA", "RA", hours=True),
-        "dec": angle(primary, "DEC_TARG", "TARG_DEC", "DEC"),
+        **sky(primary, ("RA_TARG", "DEC_TARG"), ("TARG_RA", "TARG_DEC"), ("RA", "DEC"))._asdict(),
         "exptime": positive(first_number(timed, "EXPTIME", "TEXPTIME")),
-        "mjd": first_number(timed, "EXPSTART", "TEXPSTRT"),
+        "mjd": start_mjd(timed, ("EXPSTART", "TEXPSTRT")),
         "flux_calibration": "absolute",
         "resolving_power": positive(primary.number("SPECRES")),
     }

@@ -15,7 +15,7 @@ from spectral_zarr.contract.columns import param_sentinels
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.contract.rows import SENTINELS, is_listed
 from spectral_zarr.contract.schema import METADATA
-from spectral_zarr.model import Observation
+from spectral_zarr.model import Note, Observation
 from spectral_zarr.store.arrow import flags, has_text, integers_or_null, numbers, texts
 from spectral_zarr.transforms import Prepared
 
@@ -61,7 +61,7 @@ _KINDS = {
     "grid_first": "int64 or null",
     "n_pix": "int64",
 }
-_OBSERVED = tuple(field.name for field in fields(Observation))
+_OBSERVED = tuple(field.name for field in fields(Observation) if field.name != "notes")
 _observed = attrgetter(*_OBSERVED)
 _NAMES = (*_OBSERVED, *_Facts._fields)
 _RANGES = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0)}
@@ -80,11 +80,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of one spectrum; `values` as `_NAMES` has them."""
+    """The columns of one spectrum; `values` as `_NAMES` has them, `notes` of what it lacks."""
 
     values: tuple[Any, ...]
     header: dict[HeaderKey, str]
     params: dict[str, float]
+    notes: tuple[Note, ...] = ()
 
 
 def header_column(key: HeaderKey) -> str:
@@ -136,7 +137,9 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
         has_normalized=prepared.normalized is not None,
     )
     params = {name: float(value) if math.isfinite(value) else math.nan for name, value in source.params.items()}
-    return Row((*_observed(prepared.observation), *facts), dict(source.header), params)
+    said = (note.partition(": ") for note in prepared.observation.notes)
+    notes = tuple(Note(kind, 1, place.name, reason) for kind, _, reason in said)
+    return Row((*_observed(prepared.observation), *facts), dict(source.header), params, notes)
 
 
 def rows_table(rows: list[Row]) -> pa.Table:

@@ -22,11 +22,13 @@ from spectral_zarr.model import (
     Batch,
     BatchFacts,
     ChunkReceipt,
+    Note,
     Rejection,
     SourceFile,
     Spectrum,
     StagedFile,
     StageReceipt,
+    merged_notes,
 )
 from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
 from spectral_zarr.store.chunk_reader import file_problem
@@ -139,6 +141,7 @@ def _stage(
         pixels=StagedFile(pixel_path.name, sink.size, sink.crc32c),
         columns=columns,
         rejections=tuple(rejections),
+        notes=merged_notes(note for row in rows for note in row.notes),
         run=watch.stop(),
     )
     write_record(staged / receipt_name(batch.index), receipt)
@@ -165,6 +168,7 @@ class Survey:
     rejections: tuple[Rejection, ...]
     header: tuple[HeaderKey, ...] = ()
     nbytes: int = 0
+    notes: tuple[Note, ...] = ()
 
 
 def survey_batch(batch: Batch, config: Config) -> Survey:
@@ -175,7 +179,8 @@ def survey_batch(batch: Batch, config: Config) -> Survey:
     table = rows_table(rows)
     joining = config.catalog.field
     kept = [name for name in table.column_names if not name.startswith(HEADER_PREFIX) or _is_field(name, joining)]
-    return Survey(batch.index, table.select(kept), tuple(rejections), header_keys(table), table.nbytes)
+    notes = merged_notes(note for row in rows for note in row.notes)
+    return Survey(batch.index, table.select(kept), tuple(rejections), header_keys(table), table.nbytes, notes)
 
 
 def _is_field(column: str, field: str) -> bool:

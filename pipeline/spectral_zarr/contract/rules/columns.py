@@ -184,7 +184,7 @@ rows(
     HOUSE,
     "date_obs is YYYY-MM-DDThh:mm:ss.sss, YYYY-MM-DD or ''",
     "write the UTC start of the exposure in ISO form",
-    malformed="other forms, or years outside 1970 to 2100",
+    malformed="other forms, times that the calendar or the clock do not have, or years outside 1970 to 2100",
 )
 
 

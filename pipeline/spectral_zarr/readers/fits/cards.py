@@ -58,6 +58,15 @@ def parse_value(card: bytes) -> CardValue:
     return bool(found == b"T") if kind == 4 else None
 
 
+def comment_text(card: bytes) -> str:
+    """Comment of one card, '' without one and for a card that `parse_value` leaves to astropy."""
+    match = _VALUE.match(card, card.find(b"=") + 1)
+    if match is None:
+        return ""
+    value_end = match.end(match.lastindex) if match.lastindex else match.start()
+    return card[value_end:].partition(b"/")[2].decode("ascii").strip()
+
+
 def printable(text: bytes) -> str:
     """Text with '?' for every byte that is not printable ASCII, as astropy reads headers."""
     return "".join(chr(b) if 0x20 <= b <= 0x7E else "?" for b in text)

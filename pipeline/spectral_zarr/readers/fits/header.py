@@ -17,6 +17,7 @@ from spectral_zarr.readers.fits.cards import (
     MISSING_NUMBERS,
     CardValue,
     card_text,
+    comment_text,
     parse_value,
     printable,
     value_text,
@@ -130,6 +131,11 @@ class Header:
         """Whether a logical card is true; the strings ``T``, ``YES`` and the number 1 count as well."""
         value = self.get(keyword)
         return value is True or value == 1 or (isinstance(value, str) and value.strip().upper() in ("T", "TRUE", "YES"))
+
+    def comment(self, keyword: str) -> str:
+        """Comment of the card of a keyword, '' when there is none."""
+        offsets = self.cards.offsets.get(keyword)
+        return "" if offsets is None else comment_text(self.raw[offsets[0] : offsets[0] + CARD])
 
     def texts(self, keyword: str) -> Iterator[tuple[int, str]]:
         """Occurrence (from 1) and projected text of every card of a keyword."""

@@ -25,11 +25,10 @@ from spectral_zarr.readers.apogee import (
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import first_number, first_text, header_snr, iso_moment, observe, positive
+from spectral_zarr.readers.observing import dated, first_text, header_snr, iso_moment, mjd_of_julian, observe, positive
 from spectral_zarr.readers.reader import MANY_FILES
 
 N_PIX = 8575
-_JD_OF_MJD_ZERO = 2400000.5
 
 _NAMED_PARAMETERS = (
     ("teff", "TEFF", "TEFF_ERR"),
@@ -179,7 +178,7 @@ def _observation(header: Header, star: str, visits: int, *, snr: tuple[float, st
         object=star,
         object_id=star,
         date_obs=iso_moment(header.text("DATE1")) if single else "",
-        mjd=first_number(header, "JD1") - _JD_OF_MJD_ZERO if single else float("nan"),
+        mjd=dated(mjd_of_julian(header.number("JD1"))) if single else float("nan"),
         velocity_frame="rest",
         rv_applied=heliocentric_velocity(header),
         snr=snr[0],

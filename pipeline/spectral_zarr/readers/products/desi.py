@@ -19,7 +19,7 @@ from spectral_zarr.readers.arms import Arm, combine_arms, join_arms, lattice_dis
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
-from spectral_zarr.readers.observing import date_from_mjd, positive
+from spectral_zarr.readers.observing import date_from_mjd, positive, sky_cells
 
 STEP = 0.8
 """Step in Angstrom of the lattice of all cameras."""
@@ -264,8 +264,7 @@ def _observation(
         velocity_frame="barycentric",
         flux_calibration="absolute",
         arm_merge=method,
-        ra=fibermap.cell_number("TARGET_RA", row),
-        dec=fibermap.cell_number("TARGET_DEC", row),
+        **sky_cells(fibermap, row, ("TARGET_RA", "TARGET_DEC"))._asdict(),
         exptime=_first_positive(fibermap, row, "COADD_EXPTIME", "EXPTIME"),
         snr=snr,
         snr_method="header:MEDIAN_COADD_SNR" if math.isfinite(snr) else "",

@@ -14,7 +14,7 @@ from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Observation, Spectrum
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.observing import angle, degrees, first_number, header_snr, observe, velocity_frame
+from spectral_zarr.readers.observing import first_number, header_snr, observe, sky, velocity_frame
 
 
 class ElodieS1d:
@@ -66,10 +66,9 @@ def _noise(file: FitsFile, shape: tuple[int, ...]) -> NDArray[Any] | None:
 
 def _observation(header: Header) -> Observation:
     snr, snr_method = header_snr(header, "SN", "SNR")
-    right_ascension = angle(header, "RA")
-    if not math.isfinite(right_ascension) and not math.isfinite(header.number("ALPHA")):
-        # A bare number in ALPHA may be hours or degrees; only the sexagesimal text is certain to be hours.
-        right_ascension = degrees(header, "ALPHA", hours=True)
+    # A bare number in ALPHA may be hours or degrees; only the sexagesimal text is certain to be hours.
+    alpha = () if math.isfinite(header.number("ALPHA")) and "RA" not in header else ("ALPHA",)
+    pairs = [(ra, dec) for ra in ("RA", *alpha) for dec in ("DEC", "DELTA")]
     return observe(
         header,
         instrument="ELODIE",
@@ -77,8 +76,7 @@ def _observation(header: Header) -> Observation:
         flux_calibration="relative",
         snr=snr,
         snr_method=snr_method,
-        ra=right_ascension,
-        dec=angle(header, "DEC", "DELTA"),
+        **sky(header, *pairs)._asdict(),
         berv=first_number(header, "BERV"),
     )
 

@@ -12,7 +12,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.observing import date_obs, first_number, first_text, iso_moment, observe, positive
+from spectral_zarr.readers.observing import date_obs, first_moment, first_text, moment, observe, positive, start_mjd
 
 _ROWS_PER_GROUP = {3: 3, 6: 3, 12: 3, 24: 6}
 """Rows of the matrix to rows of one group: wavelength, I, error; or wavelength, I, V, two nulls, error."""
@@ -148,13 +148,12 @@ class PolarBase:
 
 def _observation(header: Header, calibration: str) -> Observation:
     date = date_obs(header, mjd_keywords=("MJDATE", "MJD-OBS"))
-    if "T" not in date and (start := iso_moment(f"{header.text('DATE-OB1')}T{header.text('UTIME1')}")):
-        date = start
+    date = first_moment(date, moment(header.text("DATE-OB1"), header.text("UTIME1")))
     known: dict[str, Any] = {"instrument": "ESPaDOnS"} if not header.text("INSTRUME") else {}
     return observe(
         header,
         date_obs=date,
-        mjd=first_number(header, "MJDATE", "MJD-OBS"),
+        mjd=start_mjd(header, ("MJDATE", "MJD-OBS")),
         program_id=first_text(header, "RUNID", "PROG_ID"),
         velocity_frame="heliocentric",
         flux_calibration=calibration,

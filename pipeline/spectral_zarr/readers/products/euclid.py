@@ -16,7 +16,7 @@ from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import first_number, first_text, positive
+from spectral_zarr.readers.observing import exposure, first_text, instrument_name, sky
 from spectral_zarr.readers.space import FLAM, placed, unit_of
 
 SAFE_FLAGS = 0b111110
@@ -88,13 +88,12 @@ def _spectrum(
             unit=unit_of(table, "WAVELENGTH", "Angstrom"), medium="vacuum", values=table.column("WAVELENGTH")
         ),
         observation=Observation(
-            instrument=first_text(file.primary, "INSTRUME") or "NISP",
+            instrument=instrument_name(file.primary) or "NISP",
             object=identifier,
             object_id=f"euclid-{identifier}" if identifier else "",
             flux_calibration="absolute",
-            exptime=positive(first_number(table.header, "EXPTIME")),
-            ra=first_number(described, "RA_OBJ", "RA"),
-            dec=first_number(described, "DEC_OBJ", "DEC"),
+            exptime=exposure(table.header),
+            **sky(described, ("RA_OBJ", "DEC_OBJ"), ("RA", "DEC"), beside=file.primary)._asdict(),
         ),
         noise=table.column("VAR"),
         noise_kind="variance",

@@ -12,7 +12,7 @@ from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
-from spectral_zarr.readers.observing import angle, first_text, header_snr, observe
+from spectral_zarr.readers.observing import first_text, header_snr, instrument_name, observe, sky
 from spectral_zarr.readers.sdp_columns import spectrum_columns
 
 _MARKS = ("SPECUID", "OBJ_UID", "OBJ_NME", "4L1_SNR")
@@ -70,11 +70,10 @@ class FourmostL1:
             ),
             observation=observe(
                 header,
-                instrument=first_text(header, "INSTRUME") or "QMOST",
+                instrument=instrument_name(header) or "QMOST",
                 object=first_text(header, "OBJ_NME", "OBJECT"),
                 object_id=header.text("OBJ_UID"),
-                ra=angle(header, "OBJ_RA", "RA", hours=True),
-                dec=angle(header, "OBJ_DEC", "DEC"),
+                **sky(header, ("OBJ_RA", "OBJ_DEC"), ("RA", "DEC"))._asdict(),
                 flux_calibration="absolute",
                 snr=snr,
                 snr_method=snr_method,

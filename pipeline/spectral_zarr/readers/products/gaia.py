@@ -24,6 +24,7 @@ from spectral_zarr.readers.gaia import (
     is_table_of_sources,
     release_and_source,
 )
+from spectral_zarr.readers.observing import NOWHERE, sky_cells, sky_texts
 from spectral_zarr.readers.space import placed, unit_of, used_columns
 
 _POSITION = re.compile(r"^\(\s*([-+0-9.eE]+)\s*,\s*([-+0-9.eE]+)\s*\)$")
@@ -102,8 +103,7 @@ def _single(file: FitsFile, table: Hdu, header: Any) -> GaiaRow:
         wavelength=table.column("wavelength"),
         wavelength_unit=unit_of(table, "wavelength", "nm"),
         flux_unit=unit_of(table, "flux", ""),
-        ra=_degrees(position[1]) if position else float("nan"),
-        dec=_degrees(position[2]) if position else float("nan"),
+        sky=sky_texts(position[1], position[2]) if position else NOWHERE,
         header=header,
     )
 
@@ -117,8 +117,7 @@ def _of_row(file: FitsFile, table: Hdu, row: int, header: Any) -> Spectrum:
         wavelength=wavelength,
         wavelength_unit=unit_of(table, "wavelength", "nm"),
         flux_unit=unit_of(table, "flux", ""),
-        ra=table.cell_number("ra", row),
-        dec=table.cell_number("dec", row),
+        sky=sky_cells(table, row, ("ra", "dec")),
         header=header,
     )
     return gaia_spectrum(found, name=file.name, hdu=table.index, row=row)
@@ -139,8 +138,7 @@ def _samples(file: FitsFile, table: Hdu, header: Any) -> Iterator[Spectrum | Sou
             wavelength=columns["wavelength"][start:stop],
             wavelength_unit=unit_of(table, "wavelength", "nm"),
             flux_unit=unit_of(table, "flux", ""),
-            ra=table.cell_number("ra", start),
-            dec=table.cell_number("dec", start),
+            sky=sky_cells(table, start, ("ra", "dec")),
             header=header,
         )
         build = partial(gaia_spectrum, found, name=file.name, hdu=table.index, row=start)
@@ -160,13 +158,6 @@ def _identifier(value: Any) -> str:
 
 def _numbers(values: Pixels) -> Pixels:
     return values if values.dtype.kind in "fiu" else np.asarray(values, dtype=np.float64)
-
-
-def _degrees(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
 
 
 READERS = (GaiaFits(),)

@@ -26,6 +26,7 @@ from spectral_zarr.readers.gaia import (
     release_and_source,
 )
 from spectral_zarr.readers.gaia_votable import votable_rows
+from spectral_zarr.readers.observing import Sky, sky_texts
 from spectral_zarr.readers.space import placed
 from spectral_zarr.readers.text import TextFile
 
@@ -165,8 +166,7 @@ def _of_record(record: dict[str, str], file: TextFile) -> GaiaRow | SourceError:
             source_id=record.get("source_id", ""),
             flux=flux,
             error=error,
-            ra=_number(record.get("ra", "")),
-            dec=_number(record.get("dec", "")),
+            sky=_position(record),
         )
     except ValueError as problem:
         return MissingField(f"flux or flux_error is no list of numbers: {problem}", path=file.name)
@@ -183,9 +183,6 @@ def _of_samples(identifier: str, records: list[dict[str, str]], file: TextFile) 
             columns = [
                 np.array([_number(record[name]) for record in records]) for name in ("flux", "flux_error", "wavelength")
             ]
-        ra, dec = (
-            _number(one) for one in (position.groups() if position else (first.get("ra", ""), first.get("dec", "")))
-        )
     except ValueError as problem:
         return MissingField(f"flux, flux_error or wavelength is no number: {problem}", path=file.name)
     return GaiaRow(
@@ -194,9 +191,12 @@ def _of_samples(identifier: str, records: list[dict[str, str]], file: TextFile) 
         error=columns[1],
         wavelength=columns[2],
         wavelength_unit=unit[1] if unit else "nm",
-        ra=ra,
-        dec=dec,
+        sky=sky_texts(position[1], position[2]) if position else _position(first),
     )
+
+
+def _position(record: dict[str, str]) -> Sky:
+    return sky_texts(record.get("ra", ""), record.get("dec", ""))
 
 
 def _vector(text: str) -> Pixels:

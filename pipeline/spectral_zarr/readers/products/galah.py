@@ -17,14 +17,17 @@ from spectral_zarr.readers.axis import increment, reference_pixel
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, open_fits, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import (
-    angle,
     date_from_mjd,
+    exposure,
+    first_moment,
     first_number,
     first_text,
     header_snr,
     iso_moment,
     observe,
     positive,
+    sky,
+    start_mjd,
 )
 from spectral_zarr.readers.reader import MANY_FILES
 
@@ -36,6 +39,8 @@ FEWEST_HDUS_DR4 = 6
 
 RESOLVING_POWER = 28_000.0
 """Without the slit mask (De Silva et al. 2015, MNRAS 449, 2604)."""
+
+_NOT_DONE = re.compile(r"\bnot\b.*\b(done|applied|corrected|made)\b", re.IGNORECASE)
 
 _USUAL_CCD = 2
 """The CCD whose signal-to-noise ratio the survey quotes for a star."""
@@ -50,6 +55,8 @@ class Galah:
     subtraction, again flux and error, then the normalised flux on the wavelengths of the star's rest frame, which is
     left out; in release 4 flux, normalised flux, relative error and five more, all on one grid. Counts, wavelengths
     in air, barycentric. The arms do not overlap; the CRVAL1 is that of the first pixel, although CRPIX1 may be 0.
+
+    Where BARYEFF is no number or its comment says so, the correction was not done and the wavelengths are topocentric.
 
     The parameters in the header (TEFF_R and so on) are the first guess of the reduction and stay header text.
     """
@@ -173,6 +180,8 @@ def _observation(files: list[FitsFile], method: str) -> Observation:
     gaia_id = header.text("GAIA_ID")
     gaia_id = gaia_id if gaia_id.isdigit() and int(gaia_id) > 0 else ""
     velocity = header.number("BARYEFF")
+    # The pipeline writes the card with 'None' and replaces it when it corrects the wavelengths.
+    uncorrected = "BARYEFF" in header and (math.isnan(velocity) or bool(_NOT_DONE.search(header.comment("BARYEFF"))))
     return observe(
         header,
         instrument="HERMES",
@@ -180,22 +189,23 @@ def _observation(files: list[FitsFile], method: str) -> Observation:
         object_id=first_text(header, "2MASS_ID", "GALAH_ID"),
         gaia_id=gaia_id,
         gaia_dr=_gaia_release(header) if gaia_id else "",
-        date_obs=iso_moment(header.text("UTDATE_S"))
-        or date_from_mjd(header.number("UTMJD_S"))
-        or iso_moment(header.text("UTDATE"))
-        or date_from_mjd(header.number("UTMJD")),
-        mjd=first_number(header, "UTMJD_S", "UTMJD"),
-        velocity_frame="barycentric",
+        date_obs=first_moment(
+            iso_moment(header.text("UTDATE_S")),
+            date_from_mjd(header.number("UTMJD_S")),
+            iso_moment(header.text("UTDATE")),
+            date_from_mjd(header.number("UTMJD")),
+        ),
+        mjd=start_mjd(header, ("UTMJD_S", "UTMJD")),
+        velocity_frame="topocentric" if uncorrected else "barycentric",
         flux_calibration="counts",
         arm_merge=method,
         snr=snr,
         snr_method=snr_method,
-        ra=angle(header, "RA_ICRS", "RA_OBS", "RA", hours=True),
-        dec=angle(header, "DEC_ICRS", "DEC_OBS", "DEC"),
-        exptime=positive(first_number(header, "EXPOSED", "TOTALEXP", "EXPTIME")),
+        **sky(header, ("RA_ICRS", "DEC_ICRS"), ("RA_OBS", "DEC_OBS"), ("RA", "DEC"))._asdict(),
+        exptime=exposure(header, "TOTALEXP", "EXPOSED"),
         airmass=positive(first_number(header, "AIRMASS", "MEAN_AIR")),
         berv=velocity,
-        rv_applied=velocity,
+        rv_applied=math.nan if uncorrected else velocity,
         resolving_power=math.nan if header.text("SLITMASK").upper().startswith("IN") else RESOLVING_POWER,
     )
 

@@ -9,7 +9,7 @@ from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import NoiseKind, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.observing import observe
+from spectral_zarr.readers.observing import observe, sky
 from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
 
 
@@ -52,7 +52,11 @@ class HpfOrders:
             flux_unit=unit if canonical_unit(unit := flux.header.text("BUNIT")) else "Relative Flux",
             sampling=Sampling(unit="Angstrom", medium="vacuum"),
             observation=observe(
-                file.primary, instrument="HPF", velocity_frame="topocentric", flux_calibration="relative"
+                file.primary,
+                instrument="HPF",
+                velocity_frame="topocentric",
+                flux_calibration="relative",
+                **sky(file.primary, ("QRA", "QDEC"), ("RA", "DEC"))._asdict(),
             ),
             noise_kind=kind,
             zero_padded=True,

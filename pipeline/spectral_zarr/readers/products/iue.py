@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import angle, first_text, observe, positive
+from spectral_zarr.readers.observing import dated, first_text, mjd_of_julian, moment, observe, positive, sky
 from spectral_zarr.readers.space import (
     SPACE_POLICY,
     cell,
@@ -24,10 +24,7 @@ from spectral_zarr.readers.space import (
 )
 
 FLUX_UNIT = "ERG/CM2/S/A"
-_DAY = re.compile(r"^(\d\d)/(\d\d)/(\d\d|\d{4})$")
-_ISO_DAY = re.compile(r"^\d{4}-\d\d-\d\d$")
-_TIME = re.compile(r"^\d\d:\d\d:\d\d(\.\d+)?$")
-_JD_OF_MJD_ZERO = 2400000.5
+_LONG_DAY = re.compile(r"^(\d\d)/(\d\d)/(\d{4})$")
 
 
 class IueLow:
@@ -172,10 +169,6 @@ def _spec_id(primary: Header, aperture: str) -> str:
 
 def _observation(primary: Header, aperture: str, *, order: str = "") -> Observation:
     letter = "S" if aperture.startswith("S") else "L"
-    ra = angle(primary, f"{letter}TARGRA", f"{letter}RA", "RA", hours=True)
-    dec = angle(primary, f"{letter}TARGDEC", f"{letter}DEC", "DEC")
-    if primary.number("EQUINOX") == 1950.0 and abs(ra) <= 360.0 and abs(dec) <= 90.0:
-        ra, dec = _icrs(ra, dec)
     return observe(
         primary,
         instrument=f"IUE {primary.text('CAMERA').upper()}".strip(),
@@ -183,10 +176,11 @@ def _observation(primary: Header, aperture: str, *, order: str = "") -> Observat
         object_id=" ".join(primary.text(f"{letter}OBJECT").split()),
         program_id=primary.text("PGM-ID"),
         date_obs=_moment(primary, letter),
-        mjd=primary.number(f"{letter}JD-OBS") - _JD_OF_MJD_ZERO,
+        mjd=dated(mjd_of_julian(primary.number(f"{letter}JD-OBS"))),
         exptime=positive(primary.number(f"{letter}EXPTIME")),
-        ra=ra,
-        dec=dec,
+        **sky(
+            primary, (f"{letter}TARGRA", f"{letter}TARGDEC"), (f"{letter}RA", f"{letter}DEC"), ("RA", "DEC")
+        )._asdict(),
         velocity_frame="heliocentric",
         flux_calibration="absolute",
         order=order,
@@ -194,23 +188,10 @@ def _observation(primary: Header, aperture: str, *, order: str = "") -> Observat
 
 
 def _moment(primary: Header, letter: str) -> str:
-    text, time = primary.text(f"{letter}DATEOBS"), primary.text(f"{letter}TIMEOBS")
-    if match := _DAY.match(text):
-        # IUE observed from 1978 to 1996.
-        text = f"{match[3] if len(match[3]) == 4 else '19' + match[3]}-{match[2]}-{match[1]}"
-    elif not _ISO_DAY.match(text):
-        return ""
-    return f"{text}T{time}" if _TIME.match(time) else text
-
-
-@lru_cache(maxsize=1024)
-def _icrs(ra: float, dec: float) -> tuple[float, float]:
-    """ICRS position, in degrees, of one of equator and equinox B1950."""
-    from astropy.coordinates import FK4, ICRS
-    from astropy.units import deg
-
-    position = FK4(ra * deg, dec * deg, equinox="B1950").transform_to(ICRS())
-    return float(position.ra.deg), float(position.dec.deg)
+    day = primary.text(f"{letter}DATEOBS")
+    if match := _LONG_DAY.match(day):
+        day = f"{match[3]}-{match[2]}-{match[1]}"
+    return moment(day, primary.text(f"{letter}TIMEOBS"))
 
 
 READERS = (IueLow(), IueHigh())

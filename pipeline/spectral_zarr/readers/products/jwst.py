@@ -14,14 +14,18 @@ from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import (
-    angle,
+    Sky,
     date_from_mjd,
     date_obs,
+    first_moment,
     first_number,
+    first_sky,
     first_text,
     iso_moment,
     observe,
     positive,
+    sky,
+    sky_cells,
     velocity_frame,
 )
 from spectral_zarr.readers.space import SPACE_POLICY, cell, flagged, length, placed, tables_with, unit_of, used_columns
@@ -151,8 +155,7 @@ def _observation(primary: Header, table: Hdu, row: int) -> Observation:
         date_obs=_moment(primary, table, row),
         mjd=began,
         exptime=positive(first_number(primary, "EFFEXPTM", "XPOSURE", "EXPTIME", "DURATION")),
-        ra=_first_finite(angle(header, "SRCRA"), table.cell_number("SOURCE_RA", row), angle(primary, "TARG_RA")),
-        dec=_first_finite(angle(header, "SRCDEC"), table.cell_number("SOURCE_DEC", row), angle(primary, "TARG_DEC")),
+        **_position(primary, table, row)._asdict(),
         velocity_frame=velocity_frame(first_text(header, "SPECSYS") or first_text(primary, "SPECSYS"), "barycentric"),
         flux_calibration="absolute",
         order=header.text("SPORDER") if slitless else "",
@@ -161,7 +164,17 @@ def _observation(primary: Header, table: Hdu, row: int) -> Observation:
 
 def _moment(primary: Header, table: Hdu, row: int) -> str:
     integration = date_from_mjd(table.cell_number("MJD-BEG", row))
-    return integration or iso_moment(primary.text("DATE-BEG")) or date_obs(primary)
+    return first_moment(integration, iso_moment(primary.text("DATE-BEG")), date_obs(primary))
+
+
+def _position(primary: Header, table: Hdu, row: int) -> Sky:
+    return first_sky(
+        (
+            sky(table.header, ("SRCRA", "SRCDEC"), beside=primary),
+            sky_cells(table, row, ("SOURCE_RA", "SOURCE_DEC")),
+            sky(primary, ("TARG_RA", "TARG_DEC")),
+        )
+    )
 
 
 def _first_finite(*values: float) -> float:

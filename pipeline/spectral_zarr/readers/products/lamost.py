@@ -288,7 +288,8 @@ def _spec_id(product: str, header: Header) -> str:
 
 
 def _observation(header: Header, **known: Any) -> Observation:
-    date = date_obs(header, mjd_keywords=())
+    # DATE-BEG is in local time.
+    date = date_obs(header, mjd_keywords=(), cards=("DATE-OBS",))
     uncorrected = header.text("HELIO") != "" and not header.flag("HELIO")
     facts: dict[str, Any] = {
         "object_id": header.text("DESIG"),

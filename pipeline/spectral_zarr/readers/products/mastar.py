@@ -14,7 +14,7 @@ from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import date_from_mjd, positive
+from spectral_zarr.readers.observing import date_from_mjd, positive, sky_cells
 from spectral_zarr.readers.sdss import FLUX_UNIT, LOG_STEP, LOG_TOLERANCE
 
 _USED = ("WAVE", "FLUX", "IVAR")
@@ -109,8 +109,7 @@ def _observation(table: Hdu, row: int) -> Observation:
         flux_calibration="absolute",
         snr=snr,
         snr_method="header:S2N" if math.isfinite(snr) else "",
-        ra=_first(table, row, "OBJRA", "RA", "IFURA"),
-        dec=_first(table, row, "OBJDEC", "DEC", "IFUDEC"),
+        **sky_cells(table, row, ("OBJRA", "OBJDEC"), ("RA", "DEC"), ("IFURA", "IFUDEC"))._asdict(),
         exptime=positive(_first(table, row, "EXPTIME")),
     )
 

@@ -18,7 +18,7 @@ from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import NoiseKind, Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import angle, date_obs, dated, first_number, first_text, observe
+from spectral_zarr.readers.observing import date_obs, first_sky, first_text, observe, sky, start_mjd
 from spectral_zarr.readers.orders import require_rows
 from spectral_zarr.readers.space import placed
 
@@ -197,15 +197,13 @@ def _velocity(header: Header) -> float:
 
 
 def _observation(primary: Header, own: Header, found: _Extraction, **known: Any) -> Observation:
-    ra, dec = angle(own, "RA"), angle(own, "DEC")
     facts: dict[str, Any] = {
         "instrument": first_text(own, "PYP_SPEC") or first_text(primary, "PYP_SPEC", "INSTRUME"),
         "object": first_text(own, "MASKDEF_OBJNAME") or first_text(primary, "TARGET", "OBJECT"),
         "date_obs": date_obs(primary, mjd_keywords=("MJD-OBS", "MJD")),
         "flux_calibration": "absolute" if found.fluxed else "counts",
-        "mjd": dated(first_number(primary, "MJD-OBS", "MJD")),
-        "ra": ra if math.isfinite(ra) else angle(primary, "RA", hours=True),
-        "dec": dec if math.isfinite(dec) else angle(primary, "DEC"),
+        "mjd": start_mjd(primary, ("MJD-OBS", "MJD")),
+        **first_sky((sky(own, ("RA", "DEC"), beside=primary), sky(primary, ("RA", "DEC"))))._asdict(),
     }
     return observe(primary, **{**facts, **known})
 

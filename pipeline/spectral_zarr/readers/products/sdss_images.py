@@ -10,7 +10,7 @@ from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.left_out import LeftOutRows
-from spectral_zarr.readers.observing import angle, first_number, header_snr
+from spectral_zarr.readers.observing import first_number, header_snr, sky, sky_cells
 from spectral_zarr.readers.sdss import (
     LOG_STEP,
     LOG_TOLERANCE,
@@ -56,8 +56,7 @@ class SdssSpSpec:
             # RA and DEC are those of the plate.
             observation=observe_sdss(
                 header,
-                ra=angle(header, "RAOBJ", hours=True),
-                dec=angle(header, "DECOBJ"),
+                **sky(header, ("RAOBJ", "DECOBJ"))._asdict(),
                 snr=snr,
                 snr_method=snr_method,
             ),
@@ -109,9 +108,7 @@ class SdssSpPlate:
                 flux=flux[row],
                 flux_unit=flux_unit(header),
                 sampling=sampling,
-                observation=observe_sdss(
-                    header, ra=plug_map.cell_number("RA", row), dec=plug_map.cell_number("DEC", row)
-                ),
+                observation=observe_sdss(header, **sky_cells(plug_map, row, ("RA", "DEC"))._asdict()),
                 noise=ivar[row],
                 noise_kind="ivar",
                 zero_padded=True,

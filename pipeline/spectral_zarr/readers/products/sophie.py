@@ -12,7 +12,18 @@ from spectral_zarr.model import Observation, Spectrum
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import date_obs, first_number, first_text, iso_moment, observe, positive
+from spectral_zarr.readers.observing import (
+    Angle,
+    Sky,
+    date_obs,
+    exposure,
+    first_moment,
+    first_number,
+    first_text,
+    iso_moment,
+    observe,
+    sky_of,
+)
 
 _CARDS = frozenset(
     {"OHP DRS BERV", "OHP DRS BJD", "OHP DRS VERSION", "OHP TARG NAME", "OHP INS FIBER", "OHP DRS CCF RV"}
@@ -98,6 +109,12 @@ def _packed_angle(header: Header, keyword: str) -> float:
     return _packed(f"{'-' if value < 0 else ''}{abs(value):09.2f}" if math.isfinite(value) else header.text(keyword))
 
 
+def _position(header: Header) -> Sky:
+    ra, dec = _packed_angle(header, "OHP TARG ALPHA"), _packed_angle(header, "OHP TARG DELTA")
+    pair, equinox = ("OHP TARG ALPHA", "OHP TARG DELTA"), ("OHP TARG EQUINOX", "EQUINOX")
+    return sky_of(Angle(ra, "hour"), Angle(dec, "deg"), pair, header, equinox)
+
+
 def _observation(header: Header) -> Observation:
     berv = first_number(header, "OHP DRS BERV")
     return observe(
@@ -105,12 +122,11 @@ def _observation(header: Header) -> Observation:
         instrument="SOPHIE",
         object=first_text(header, "OHP TARG NAME", "OBJECT"),
         program_id=first_text(header, "OHP OBS PROG ID", "PROG_ID"),
-        date_obs=iso_moment(header.text("OHP OBS DATE START")) or date_obs(header),
+        date_obs=first_moment(iso_moment(header.text("OHP OBS DATE START")), date_obs(header)),
         velocity_frame="barycentric",
         flux_calibration="relative",
-        ra=15 * _packed_angle(header, "OHP TARG ALPHA"),
-        dec=_packed_angle(header, "OHP TARG DELTA"),
-        exptime=positive(first_number(header, "OHP CCD DKTM", "EXPTIME")),
+        **_position(header)._asdict(),
+        exptime=exposure(header, "OHP CCD DKTM"),
         berv=berv,
         rv_applied=berv,
     )

@@ -12,7 +12,17 @@ from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import UnknownUnit
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.observing import angle, date_obs, first_number, first_text, iso_moment, observe, positive
+from spectral_zarr.readers.observing import (
+    date_obs,
+    exposure,
+    first_moment,
+    first_number,
+    first_text,
+    moment,
+    observe,
+    positive,
+    sky,
+)
 from spectral_zarr.readers.orders import order_rows, require_rows
 
 _UNITS = MappingProxyType(
@@ -112,16 +122,12 @@ def _frame(header: Header) -> str:
 
 
 def _observation(header: Header, unit: str) -> Observation:
-    # Times have single digits: 12:16:5.23.
-    clock = ":".join(part if part[1:2].isdigit() else f"0{part}" for part in header.text("TIME_OBS").split(":"))
-    moment = iso_moment(f"{header.text('DATE_OBS')}T{clock}")
     known: dict[str, Any] = {"instrument": "SpeX"} if not header.text("INSTRUME") else {}
     return observe(
         header,
-        date_obs=moment or date_obs(header),
-        ra=angle(header, "RA", "TCS_RA", hours=True),
-        dec=angle(header, "DEC", "DECL", "TCS_DEC"),
-        exptime=positive(first_number(header, "ITOT", "EXPTIME", "ITIME")),
+        date_obs=first_moment(moment(header.text("DATE_OBS"), header.text("TIME_OBS")), date_obs(header)),
+        **sky(header, ("RA", "DEC"), ("RA", "DECL"), ("TCS_RA", "TCS_DEC"))._asdict(),
+        exptime=exposure(header),
         airmass=positive(first_number(header, "AIRMASS", "AVE_AM", "AM")),
         velocity_frame=_frame(header),
         flux_calibration="counts" if unit.upper().startswith("DN") else "absolute" if unit else "relative",

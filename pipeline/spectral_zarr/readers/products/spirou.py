@@ -9,7 +9,7 @@ from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.observing import first_number, first_text, observe
+from spectral_zarr.readers.observing import first_number, first_text, observe, start_mjd
 from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
 
 _REFUSED = (
@@ -117,7 +117,7 @@ def _observation(header: Header) -> Observation:
         program_id=first_text(header, "RUNID", "PROG_ID"),
         velocity_frame="topocentric",
         flux_calibration="relative",
-        mjd=first_number(header, "MJDATE", "MJD-OBS"),
+        mjd=start_mjd(header, ("MJDATE", "MJD-OBS")),
         berv=first_number(header, "BERV"),
     )
 

@@ -17,7 +17,17 @@ from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.observing import angle, first_number, first_text, iso_moment, observe, positive
+from spectral_zarr.readers.observing import (
+    date_obs,
+    exposure,
+    first_sky,
+    first_text,
+    iso_moment,
+    observe,
+    sky,
+    sky_texts,
+    start_mjd,
+)
 from spectral_zarr.readers.space import placed
 from spectral_zarr.readers.text import TextFile
 
@@ -212,16 +222,18 @@ def _ipac_numbers(file: TextFile, n_columns: int) -> NDArray[np.float64]:
     return np.array(rows)
 
 
+_POSITIONS = (("RA_RQST", "DEC_RQST"), ("RA_FOV", "DEC_FOV"), ("RA_SLT", "DEC_SLT"), ("RA", "DEC"))
+
+
 def _observation(primary: Header) -> Observation:
     return observe(
         primary,
         instrument="IRS",
-        date_obs=iso_moment(primary.text("DATE_OBS")) or iso_moment(primary.text("DATE-OBS")),
-        mjd=first_number(primary, "MJD_OBS", "MJD-OBS"),
+        date_obs=date_obs(primary, cards=("DATE_OBS", "DATE-OBS")),
+        mjd=start_mjd(primary, ("MJD_OBS", "MJD-OBS")),
         program_id=first_text(primary, "PROGID", "PROGRAM"),
-        ra=angle(primary, "RA_RQST", "RA_FOV", "RA_SLT", "RA", hours=True),
-        dec=angle(primary, "DEC_RQST", "DEC_FOV", "DEC_SLT", "DEC"),
-        exptime=positive(first_number(primary, "EXPTOT_T", "EXPTIME")),
+        **sky(primary, *_POSITIONS)._asdict(),
+        exptime=exposure(primary, "EXPTOT_T"),
         flux_calibration="absolute",
     )
 
@@ -232,8 +244,7 @@ def _observed(cards: Mapping[str, str]) -> Observation:
         object=cards.get("OBJECT", ""),
         program_id=cards.get("PROGID", ""),
         date_obs=iso_moment(cards.get("DATE_OBS", "")),
-        ra=_number(cards.get("RA_RQST", cards.get("RA_FOV", ""))),
-        dec=_number(cards.get("DEC_RQST", cards.get("DEC_FOV", ""))),
+        **first_sky(sky_texts(cards.get(pair[0], ""), cards.get(pair[1], "")) for pair in _POSITIONS)._asdict(),
         flux_calibration="absolute",
     )
 

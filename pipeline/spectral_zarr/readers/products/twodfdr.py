@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,10 +17,17 @@ from spectral_zarr.readers.axis import LONGEST, SHORTEST, has_axis, image_sampli
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
-from spectral_zarr.readers.observing import date_from_mjd, first_number, iso_moment, observe, positive, velocity_frame
+from spectral_zarr.readers.observing import (
+    date_from_mjd,
+    exposure,
+    first_moment,
+    moment,
+    observe,
+    sky_cells,
+    start_mjd,
+    velocity_frame,
+)
 
-_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)")
-_RADIANS = re.compile(r"rad", re.IGNORECASE)
 _SCIENCE_COMMAND = "RUN"
 _COUNTS = frozenset({"adu", "ct", "count", "electron"})
 
@@ -128,36 +134,31 @@ def _samplings(file: FitsFile, shape: tuple[int, ...], options: ReaderOptions) -
 
 
 def _observation(header: Header, unit: str, options: ReaderOptions) -> Observation:
-    day = _DATE.match(header.text("UTDATE"))
-    start = iso_moment(f"{'-'.join(day.groups())}T{header.text('UTSTART')}") if day else ""
-    mjd = header.number("UTMJD")
+    start = moment(header.text("UTDATE"), header.text("UTSTART"))
+    mjd = start_mjd(header, ("UTMJD",))
     return observe(
         header,
         object="",
-        date_obs=start or date_from_mjd(mjd) or ("-".join(day.groups()) if day else ""),
+        date_obs=first_moment(start, date_from_mjd(mjd)),
         mjd=mjd,
         velocity_frame=velocity_frame(header.text("SPECSYS"), options.image.velocity_frame),
         flux_calibration="counts" if canonical_unit(unit) in _COUNTS else "absolute",
-        exptime=positive(first_number(header, "EXPOSED", "TOTALEXP", "EXPTIME", "EXPOSURE")),
+        exptime=exposure(header, "TOTALEXP", "EXPOSED"),
     )
 
 
 def _of_fibre(common: Observation, fibres: Hdu, row: int, *, in_radians: bool) -> Observation:
-    factor = 180.0 / math.pi if in_radians else 1.0
     return replace(
         common,
         object=fibres.cell_text("NAME", row),
-        ra=fibres.cell_number("RA", row) * factor,
-        dec=fibres.cell_number("DEC", row) * factor,
+        **sky_cells(fibres, row, ("RA", "DEC"), unit="rad" if in_radians else "")._asdict(),
     )
 
 
 def _in_radians(fibres: Hdu) -> bool:
     column = fibres.find("RA")
-    if column is None or column.dtype.startswith("S"):
+    if column is None or column.dtype.startswith("S") or column.unit:
         return False
-    if column.unit:
-        return _RADIANS.search(column.unit) is not None
     # 2dFdr writes radians without saying so; values beyond a full turn can only be degrees.
     return bool(np.nanmax(fibres.column_data(column), initial=0.0) <= 2 * math.pi)
 
