@@ -78,7 +78,7 @@ class TestColumns:
             ("K", np.array([0, 1, 2**64 - 1], "u8"), {"bzero": 2**63}),
             ("B", np.array([-128, 0, 127], "i1"), {"bzero": -128}),
             ("E", np.array([1.0, 2.0, np.nan], "f4"), {"bscale": 3.0}),
-            ("J", np.array([1, -99, 3], "i4"), {"null": -99}),
+            ("J", np.array([1, -9, 3], "i4"), {"null": -99}),
             ("6E", np.arange(18, dtype="f4").reshape(3, 6), {"dim": "(3,2)"}),
             ("12A", np.array([["abcd", "ef", "g"]] * 3), {"dim": "(4,3)"}),
             ("L", np.array([True, False, True]), {}),

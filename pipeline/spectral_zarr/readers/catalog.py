@@ -30,6 +30,9 @@ USUAL = {
 }
 """Parameter to the names that its column customarily has, compared without case."""
 
+_FLOAT = r"^[0-9]+\.[0-9]*([eE]\+?[0-9]+)?$"
+"""An identifier that another program has written as a float, and so without its last digits."""
+
 _ERRORS = ("e_{}", "{}_err", "{}_error")
 
 
@@ -122,7 +125,7 @@ def _csv(path: Path, options: CatalogOptions, delimiter: str) -> _Table:
     import pyarrow.csv
 
     def load(names: list[str]) -> pa.Table:
-        nothing = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None"]
+        nothing = ["", "NA", "N/A", "nan", "NaN", "null", "NULL", "None", "--"]
         types = {name: pa.string() for name in names if name.lower() == options.key.lower()}
         convert = pyarrow.csv.ConvertOptions(column_types=types, null_values=nothing, strings_can_be_null=True)
         return pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
@@ -149,9 +152,15 @@ def _fits(path: Path, options: CatalogOptions) -> _Table:
         raise BadCatalog(f"HDU {options.hdu} is no table: {error}; name it in [catalog] hdu", path=str(path)) from error
 
     def column(name: str) -> Any:
-        values = np.asarray(hdu.data.field(name))
-        null = columns[name].null
-        return values if null is None else np.ma.masked_equal(values, null)
+        values, null = np.asarray(hdu.data.field(name)), columns[name].null
+        # Undefined is what is stored, and not what a scale makes of it.
+        stored = hdu.data.view(np.ndarray)[name]
+        if isinstance(hdu, fits.TableHDU):
+            texts = np.char.strip(stored)
+            return np.ma.array(values, mask=(texts == b"") | (texts == str(null).strip().encode()))
+        if stored.dtype.kind not in "iu" or not isinstance(null, int):
+            return values
+        return np.ma.array(values, mask=stored == null)
 
     return _Table(names, column)
 
@@ -199,7 +208,10 @@ def _key_texts(values: Any, options: CatalogOptions) -> Any:
     if isinstance(values, pa.Array):
         if pa.types.is_floating(values.type):
             raise _float_key(options)
-        return pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
+        texts = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
+        if pc.any(pc.match_substring_regex(texts, _FLOAT)).as_py():
+            raise _float_key(options)
+        return texts
     if values.ndim != 1 or values.dtype.kind in "fc":
         raise _float_key(options)
     texts = [_text(value) for value in np.ma.getdata(values).tolist()]

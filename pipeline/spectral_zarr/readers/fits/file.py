@@ -15,6 +15,7 @@ from spectral_zarr.model import SourceFile
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
 from spectral_zarr.readers.fits.integrity import PADDING, REMEDY, check_hdu
+from spectral_zarr.readers.fits.nulls import blanked, scaled
 from spectral_zarr.readers.fits.reference import Content
 from spectral_zarr.readers.fits.scan import scan_header
 from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, Structure
@@ -124,7 +125,39 @@ class Hdu:
         return self.column_data(column)
 
     def column_data(self, column: TableColumn) -> NDArray[Any]:
-        """Data of one column as a read-only view, through astropy where the column is not plain."""
+        """Data of one column as a read-only view, through astropy where the column is not plain.
+
+        Integers become float64 where some of them are undefined, and those are NaN.
+        """
+        if column.null is None or not self.n_rows:
+            return self._values(column)
+        if self._is_variable(column):
+            values = self._values(column)
+            cells = (self._stored_cell(column, row) for row in range(self.n_rows))
+            defined = [blanked(cell, stored == column.null) for cell, stored in zip(values, cells, strict=True)]
+            return np.fromiter(defined, object, len(defined))
+        rows, row_bytes = self.shape
+        stored: NDArray[Any] = np.ndarray(
+            (rows, column.repeat),
+            column.stored,
+            buffer=self._sound.data,
+            offset=self._data_start + column.offset,
+            strides=(row_bytes, np.dtype(column.stored).itemsize),
+        )
+        undefined = stored == column.null
+        if not undefined.any():
+            return self._values(column)
+        scale, zero = (self.header.number(f"{card}{column.number}") for card in ("TSCAL", "TZERO"))
+        shape = self._values(column).shape if f"TDIM{column.number}" in self.header else self._shape_of(column)
+        return blanked(scaled(stored, scale, zero), undefined).reshape(shape)
+
+    def _shape_of(self, column: TableColumn) -> tuple[int, ...]:
+        return (self.n_rows,) if column.repeat == 1 else (self.n_rows, column.repeat)
+
+    def _is_variable(self, column: TableColumn) -> bool:
+        return self.header.text(f"TFORM{column.number}").lstrip("0123456789")[:1].upper() in ("P", "Q")
+
+    def _values(self, column: TableColumn) -> NDArray[Any]:
         if not column.dtype:
             return self._sound.read_by_astropy(self.index, self.header, column.number - 1)
         if column.dtype == UNREADABLE:
@@ -153,7 +186,9 @@ class Hdu:
         if column.dtype.startswith("S"):
             start = self._start_of(column, row)
             return self._sound.data[start : start + column.repeat].decode("latin-1").strip("\0 ")
-        value = self.column_data(column)[row]
+        if column.null is not None and np.all(self._stored_cell(column, row) == column.null):
+            return ""
+        value = self._values(column)[row]
         return value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else str(value).strip()
 
     def cell_number(self, name: str, row: int = 0) -> float:
@@ -162,7 +197,8 @@ class Hdu:
         if column is None or self.n_rows <= row or column.dtype.startswith("S"):
             return float("nan")
         if column.repeat == 1 and (form := _SCALARS.get(column.dtype)) is not None:
-            return float(form.unpack_from(self._sound.data, self._start_of(column, row))[0])
+            value = form.unpack_from(self._sound.data, self._start_of(column, row))[0]
+            return float("nan") if value == column.null else float(value)
         values = np.ravel(self.column_data(column)[row])
         return float(values[0]) if values.size else float("nan")
 
@@ -175,7 +211,19 @@ class Hdu:
         scaled = any(f"{card}{column.number}" in self.header for card in ("TSCAL", "TZERO"))
         if kind not in PLAIN_DTYPES or scaled:
             return np.ravel(self.column_data(column)[row])
-        return np.frombuffer(self._sound.data, PLAIN_DTYPES[kind], column.repeat, self._start_of(column, row))
+        values = np.frombuffer(self._sound.data, PLAIN_DTYPES[kind], column.repeat, self._start_of(column, row))
+        return values if column.null is None else blanked(values, values == column.null)
+
+    def _stored_cell(self, column: TableColumn, row: int) -> NDArray[Any]:
+        """Integers of one cell as they are stored, before any scale."""
+        data, start = self._sound.data, self._start_of(column, row)
+        if not self._is_variable(column):
+            return np.frombuffer(data, column.stored, column.repeat, start)
+        narrow = "P" in self.header.text(f"TFORM{column.number}").upper()
+        length, offset = np.frombuffer(data, ">i4" if narrow else ">i8", 2, start).tolist()
+        heap = self.header.integer("THEAP")
+        begin = self._data_start + (self.shape[0] * self.shape[1] if heap is None else heap) + offset
+        return np.frombuffer(data, column.stored, length, begin)
 
     def _start_of(self, column: TableColumn, row: int) -> int:
         return self._data_start + row * self.shape[1] + column.offset
@@ -190,10 +238,18 @@ class Hdu:
         if None in scale.values():
             raise CorruptFits("BSCALE or BZERO cannot be read", path=self._content.name, hdu=self.index)
         plain = scale.get("BSCALE", 1) == 1 and scale.get("BZERO", 0) == 0
-        if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
-            return self._sound.read_by_astropy(self.index, self.header)
         dtype = np.dtype(IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
+        blank = self.header.integer("BLANK") if "BLANK" in self.header and self._bitpix > 0 else None
+        if blank is not None and self.kind == "image":
+            # BLANK is a stored integer (FITS standard 4.0, 4.4.2.5), which astropy forgets for unsigned images.
+            stored = np.frombuffer(self._sound.data, dtype, count, self._data_start).reshape(self.shape)
+            if (undefined := stored == blank).any():
+                single = "f4" if dtype.itemsize <= 2 else "f8"
+                values = scaled(stored, self.header.number("BSCALE"), self.header.number("BZERO"), single)
+                return blanked(values, undefined)
+        if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
+            return self._sound.read_by_astropy(self.index, self.header)
         return np.frombuffer(self._sound.data, dtype, count, self._data_start).reshape(self.shape)
 
 

@@ -14,13 +14,14 @@ from spectral_zarr.readers.fits.cards import CARD
 from spectral_zarr.readers.fits.header import Header
 
 _DEFINING = re.compile(
-    rb"TFIELDS |EXTNAME |CONTINUE|HIERARCH|T(?:FORM|TYPE|UNIT|DIM|SCAL|ZERO|UCD|UTYP)\d+ *=", re.IGNORECASE
+    rb"TFIELDS |EXTNAME |CONTINUE|HIERARCH|T(?:FORM|TYPE|UNIT|DIM|SCAL|ZERO|NULL|UCD|UTYP)\d+ *=", re.IGNORECASE
 )
 _TFORM = re.compile(r"^\s*(\d*)([LXBIJKAEDCMPQ])(.*)$", re.IGNORECASE)
 _SIZES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 UNREADABLE = "unreadable"
 """In place of a dtype: the column is scaled by a card without a value."""
 
+INTEGERS = frozenset("BIJK")
 PLAIN_DTYPES = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
 
@@ -29,7 +30,8 @@ class TableColumn:
     """One column: where it lies in a row and what it holds.
 
     `dtype` is '' for what the hot path leaves to astropy: bits, complex numbers, logicals, variable-length
-    arrays, scaled columns and arrays with dimensions.
+    arrays, scaled columns and arrays with dimensions. `null` is the stored integer that means an undefined value
+    (TNULL, FITS standard 4.0, 7.3.2), None for columns of other kinds; `stored` is the dtype that it is compared in.
     """
 
     number: int
@@ -40,6 +42,8 @@ class TableColumn:
     unit: str
     ucd: str
     utype: str
+    stored: str = ""
+    null: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ def _layout(raw: bytes) -> TableLayout:
             raise ValueError(f"TFORM{number} is missing or not a binary table format")
         repeat, kind = int(match[1] or 1), match[2].upper()
         size = -(-repeat // 8) if kind == "X" else _SIZES[kind] * (repeat if kind not in "PQ" else min(repeat, 1))
+        stored = _stored_dtype(kind, match[3])
         columns.append(
             TableColumn(
                 number=number,
@@ -125,6 +130,8 @@ def _layout(raw: bytes) -> TableLayout:
                 unit=header.text(f"TUNIT{number}"),
                 ucd=header.text(f"TUCD{number}"),
                 utype=header.text(f"TUTYP{number}"),
+                stored=stored,
+                null=header.integer(f"TNULL{number}") if stored else None,
             )
         )
         offset += size
@@ -132,6 +139,12 @@ def _layout(raw: bytes) -> TableLayout:
     for i, column in enumerate(columns):
         by_name.setdefault(column.name.lower(), i)
     return TableLayout(header.text("EXTNAME"), offset, tuple(columns), by_name)
+
+
+def _stored_dtype(kind: str, rest: str) -> str:
+    """Dtype of the integers of a column, those of variable-length arrays too; '' for other kinds."""
+    element = rest[:1].upper() if kind in "PQ" else kind
+    return PLAIN_DTYPES[element] if element in INTEGERS else ""
 
 
 def _plain_dtype(header: Header, number: int, kind: str, repeat: int) -> str:
