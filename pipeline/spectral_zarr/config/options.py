@@ -20,10 +20,14 @@ class TableOptions:
 
     Attributes
     ----------
-    hdu : int
-        Zero-based HDU of the table.
+    hdu : int, optional
+        Zero-based HDU of the table; ``hdu`` in ``[readers]`` wins.
     wavelength, flux, uncertainty, ivar, continuum : str
         Column names, compared without case.
+    spec_id : str
+        Column of identifiers in a table with a spectrum in each row; '' looks for the usual names.
+    params : dict of str to str
+        Parameter name to column of such a table; when empty, the columns with the usual names are taken.
     wavelength_scale : {'linear', 'log10', 'ln'}
         Whether the column holds wavelengths or their logarithm.
     wavelength_unit, flux_unit : str
@@ -32,12 +36,14 @@ class TableOptions:
         Medium of the wavelengths, which no header card of a generic table tells.
     """
 
-    hdu: Count = 1
+    hdu: Count | None = None
     wavelength: str = ""
     flux: str = ""
     uncertainty: str = ""
     ivar: str = ""
     continuum: str = ""
+    spec_id: str = ""
+    params: dict[str, str] = field(default_factory=dict)
     wavelength_scale: Literal["linear", "log10", "ln"] = "linear"
     wavelength_unit: str = ""
     flux_unit: str = ""
@@ -50,8 +56,8 @@ class ImageOptions:
 
     Attributes
     ----------
-    hdu : int
-        Zero-based HDU of the flux.
+    hdu : int, optional
+        Zero-based HDU of the flux; ``hdu`` in ``[readers]`` wins.
     rows : tuple of str
         What the rows of an image of one spectrum hold, first row first; '' for one that is not read. Without it, an
         image of several rows is refused.
@@ -63,7 +69,7 @@ class ImageOptions:
         Velocity frame where the header has no SPECSYS.
     """
 
-    hdu: Count = 0
+    hdu: Count | None = None
     rows: tuple[ImageRow, ...] = ()
     wavelength_unit: str = ""
     flux_unit: str = ""
@@ -125,6 +131,9 @@ class ReaderOptions:
     ----------
     only : tuple of str
         Names of the readers that may claim a file; all when empty.
+    hdu : int, str or tuple of them
+        Zero-based HDUs or EXTNAMEs of the spectra in FITS files of no known product; each is a row. Without it, a
+        file in which several HDUs hold a spectrum is refused.
     echelle : {'refuse', 'rows'}
         What becomes of echelle orders that nobody merged: the file is rejected, or each order is a row.
     wavelength_file : str
@@ -136,6 +145,7 @@ class ReaderOptions:
     """
 
     only: tuple[str, ...] = ()
+    hdu: Count | str | tuple[Count | str, ...] = ()
     echelle: Literal["refuse", "rows"] = "refuse"
     wavelength_file: str = ""
     check_damage: bool = True

@@ -47,6 +47,7 @@ _NAMES: dict[str, frozenset[str]] = {
     "continuum": frozenset({"continuum", "continua", "cont", "cntm", "continuum_model"}),
     "spec_id": frozenset({"spec_id", "spectrum_id", "model_name", "model_id"}),
 }
+SPEC_ID_NAMES = _NAMES["spec_id"]
 _TABLES = frozenset(
     {"params", "parameters", "param", "labels", "label", "stellar_params", "stellar_parameters", "theta"}
 )
@@ -60,7 +61,7 @@ _PARAMETERS = {
     **dict.fromkeys(("vsini", "v_sini"), "vsini"),
     **{name: name for name in ("mu", "rv", "alpha_fe", "c_m", "n_m", "c_fe", "n_fe", "o_fe")},
 }
-_FACT_COLUMNS = {
+FACT_COLUMNS = {
     "object": "object",
     "gaia_id": "gaia_id",
     "gaia_source_id": "gaia_id",
@@ -70,6 +71,7 @@ _FACT_COLUMNS = {
     "instrument": "instrument",
     "simulator": "simulator",
 }
+"""Customary name of an array or column to the field of `Observation` that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def array_roles(
         table_names=names,
         facts={
             fact: column
-            for name, fact in _FACT_COLUMNS.items()
+            for name, fact in FACT_COLUMNS.items()
             if (column := choice.named_row(name, n_rows)) is not None
         },
     )
@@ -282,7 +284,7 @@ def _params(choice: _Choice, options: ArrayOptions, n_rows: int) -> dict[str, Ar
         found = {}
         for column in choice.columns.values():
             group = _group(column)
-            known = _bare(_last(column)) in _PARAMETERS
+            known = is_parameter(_last(column))
             if column.numeric and column.shape == (n_rows,) and (group in _TABLES or known):
                 found.setdefault(parameter_name(_last(column)), column)
     for name, column in found.items():
@@ -313,6 +315,11 @@ def parameter_name(text: str) -> str:
     bare = _bare(text)
     known = _PARAMETERS.get(bare, bare)
     return known if re.match(r"[a-z]", known) else f"p_{known}"
+
+
+def is_parameter(text: str) -> bool:
+    """Whether a name is customary for a parameter."""
+    return _bare(text) in _PARAMETERS
 
 
 def _bare(text: str) -> str:

@@ -99,6 +99,12 @@ def is_spectrum(columns: Iterable[TableColumn], options: TableOptions) -> bool:
     return bool(names & wavelengths) and bool(names & fluxes)
 
 
+def flux_columns(columns: Iterable[TableColumn], options: TableOptions) -> list[TableColumn]:
+    """Columns that may be the flux, by the configured or the customary names."""
+    names = {options.flux.lower()} if options.flux else _FLUX
+    return [column for column in columns if names & {bare_name(column.name), column.name.strip().lower()}]
+
+
 def table_columns(columns: tuple[TableColumn, ...], options: TableOptions, *, path: str, hdu: int) -> TableColumns:
     """Choose the columns; configured names win and nothing is guessed.
 

@@ -18,6 +18,14 @@ from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.iraf import refuse_calibration
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
+from spectral_zarr.readers.several import (
+    asked_hdus,
+    is_line,
+    named_by_hdu,
+    require_one,
+    spectrum_images,
+    spectrum_tables,
+)
 from spectral_zarr.readers.table_columns import same_unit
 
 _FLUX_HDUS = ("FLUX", "SPECTRUM", "SCI", "DATA")
@@ -63,17 +71,24 @@ class GenericImage:
     policy = HeaderPolicy(allow=(r"TPLLIB|COEFF[01]|WFITTYPE|AIRORVAC|FSCALE",), deny=("UNITS|METADATA",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        hdu = _flux_hdu(file, options.image)
-        if hdu is None:
+        hdus = _flux_hdus(file, options)
+        if not hdus:
             return False
-        if not _is_line(hdu):
+        hdu = hdus[0]
+        if not is_line(hdu):
             return names_wavelength(hdu.header) or (hdu.name in _FLUX_HDUS and _wavelengths(file, hdu) is not None)
         return has_axis(hdu.header) or _wavelengths(file, hdu) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        hdu = _flux_hdu(file, options.image)
-        if hdu is None:
-            raise MissingField("no HDU holds an image; set hdu in [readers.image]", path=file.name)
+        hdus = _flux_hdus(file, options)
+        if not hdus:
+            raise MissingField("no HDU holds an image; set hdu in [readers]", path=file.name)
+        if not asked_hdus(file, options, options.image.hdu):
+            _refuse_others(file, hdus, options)
+        for hdu in hdus:
+            yield named_by_hdu(self._spectrum(file, hdu, options, policy), file, several=len(hdus) > 1)
+
+    def _spectrum(self, file: FitsFile, hdu: Hdu, options: ReaderOptions, policy: HeaderPolicy) -> Spectrum:
         _refuse_several(hdu, file.name)
         refuse_calibration(file.primary, path=file.name, hdu=hdu.index)
         header = hdu.header
@@ -90,7 +105,7 @@ class GenericImage:
         quality = _companion(file, hdu, ("DQ",)) if hdu.name == "DATA" else None
         frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
         headers = [(0, file.primary)] if hdu.index == 0 else [(0, file.primary), (hdu.index, header)]
-        yield Spectrum(
+        return Spectrum(
             spec_id="",
             flux=hdu.image().reshape(-1),
             flux_unit=unit,
@@ -111,33 +126,35 @@ class GenericImage:
         )
 
 
-def _flux_hdu(file: FitsFile, options: ImageOptions) -> Hdu | None:
-    if not 0 <= options.hdu < len(file.hdus):
-        return None
-    hdu = file.hdus[options.hdu]
-    if hdu.shape or options.hdu != 0:
-        return hdu if hdu.kind == "image" and hdu.shape else None
-    # An empty primary HDU is usual; the only spectrum behind it, or the one called flux, is meant.
+def _flux_hdus(file: FitsFile, options: ReaderOptions) -> list[Hdu]:
+    asked = asked_hdus(file, options, options.image.hdu)
+    if asked:
+        return list(asked) if all(hdu.kind == "image" and hdu.shape for hdu in asked) else []
+    if file.hdus[0].shape:
+        return [file.hdus[0]]
+    # An empty primary HDU is usual; the spectra behind it, or the one called flux, are meant.
     images = [hdu for hdu in file.hdus[1:] if hdu.kind == "image" and hdu.shape and hdu.shape[-1] > 1]
-    lines = [hdu for hdu in images if _is_line(hdu) and has_axis(hdu.header)]
+    lines = spectrum_images(file)
     named = [hdu for hdu in lines if hdu.name in _FLUX_HDUS]
     beside = [hdu for hdu in images if hdu.name in _FLUX_HDUS and _wavelengths(file, hdu) is not None]
-    chosen = named or beside or lines
-    return chosen[0] if len(chosen) == 1 else None
+    return named or beside or lines
+
+
+def _refuse_others(file: FitsFile, hdus: list[Hdu], options: ReaderOptions) -> None:
+    """Refuse a file in which further images or tables hold a spectrum that belongs to none of `hdus`."""
+    if not is_line(hdus[0]):
+        return
+    require_one(file, hdus, [*spectrum_images(file), *spectrum_tables(file, options.table)])
 
 
 def _refuse_several(hdu: Hdu, path: str) -> None:
-    if not _is_line(hdu):
+    if not is_line(hdu):
         shape = " x ".join(map(str, hdu.shape))
         message = (
             f"an image of {shape} pixels is not one spectrum; extract its spectra to one-dimensional files,"
             " or tell what its rows are with rows in [readers.image]"
         )
         raise RefusedProduct(message, path=path, hdu=hdu.index)
-
-
-def _is_line(hdu: Hdu) -> bool:
-    return bool(hdu.shape) and hdu.shape[-1] > 1 and all(length == 1 for length in hdu.shape[:-1])
 
 
 def _flux_unit(hdu: Hdu, options: ImageOptions) -> str:
@@ -168,7 +185,7 @@ def _companion(file: FitsFile, flux: Hdu, names: tuple[str, ...]) -> Hdu | None:
         hdu = file.named(name)
         if hdu is None or hdu.kind != "image" or hdu.index == flux.index:
             continue
-        if _is_line(hdu) and hdu.shape[-1] == flux.shape[-1]:
+        if is_line(hdu) and hdu.shape[-1] == flux.shape[-1]:
             return hdu
     return None
 

@@ -26,6 +26,7 @@ from spectral_zarr.readers.iraf import (
     system,
 )
 from spectral_zarr.readers.observing import first_number, first_text, observe, velocity_frame
+from spectral_zarr.readers.several import asked_hdus, beside_a_spectrum, require_one
 
 _SYSTEMS = ("multispec", "equispec")
 _BANDS = (
@@ -58,14 +59,17 @@ class GenericIraf:
     )
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        hdu = _image(file, options.image)
+        hdu = _image(file, options)
         return hdu is not None and len(hdu.shape) <= _MOST_AXES and system(hdu.header) in _SYSTEMS
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
-        hdu = _image(file, options.image)
+        hdu = _image(file, options)
         if hdu is None:
-            raise MissingField("no HDU holds an image; set hdu in [readers.image]", path=file.name)
+            raise MissingField("no HDU holds an image; set hdu in [readers]", path=file.name)
         refuse_calibration(file.primary, path=file.name, hdu=hdu.index)
+        if not asked_hdus(file, options, options.image.hdu):
+            dispersed = (one for one in file.hdus[1:] if one.kind == "image" and system(one.header) in _SYSTEMS)
+            require_one(file, [hdu], [one for one in dispersed if not beside_a_spectrum(one)])
         layout = _layout(hdu, file.name)
         if layout.n_apertures > 1 and options.echelle != "rows":
             what = f"IRAF {system(hdu.header)} image of {layout.n_apertures} apertures (echelle orders or fibres)"
@@ -104,11 +108,11 @@ class _Layout:
         return values
 
 
-def _image(file: FitsFile, options: ImageOptions) -> Hdu | None:
-    if options.hdu >= len(file.hdus):
-        return None
-    hdu = file.hdus[options.hdu]
-    return hdu if hdu.kind == "image" and hdu.shape and hdu.shape[-1] > 1 else None
+def _image(file: FitsFile, options: ReaderOptions) -> Hdu | None:
+    asked = asked_hdus(file, options, options.image.hdu)
+    hdu = (asked or file.hdus)[0]
+    alone = len(asked) < 2 and hdu.kind == "image" and bool(hdu.shape) and hdu.shape[-1] > 1
+    return hdu if alone else None
 
 
 def _layout(hdu: Hdu, path: str) -> _Layout:

@@ -13,6 +13,7 @@ from spectral_zarr.readers.axis import chosen_medium, image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
+from spectral_zarr.readers.several import asked_hdus, named_by_hdu, require_one
 
 _NOISE: MappingProxyType[str, NoiseKind] = MappingProxyType(
     {"uncertainty": "sigma", "ivar": "ivar", "variance": "variance"}
@@ -34,17 +35,19 @@ class GenericRows:
     policy = HeaderPolicy(allow=("AIRORVAC",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        return bool(options.image.rows) and _image(file, options) is not None
+        return bool(options.image.rows) and bool(_images(file, options))
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        hdu, image_options = _image(file, options), options.image
+        hdus = _images(file, options)
+        if not asked_hdus(file, options, options.image.hdu):
+            require_one(file, hdus)
+        for hdu in hdus:
+            yield named_by_hdu(self._spectrum(file, hdu, options, policy), file, several=len(hdus) > 1)
+
+    def _spectrum(self, file: FitsFile, hdu: Hdu, options: ReaderOptions, policy: HeaderPolicy) -> Spectrum:
+        image_options = options.image
         names = [name for name in image_options.rows if name]
-        if (
-            hdu is None
-            or "flux" not in names
-            or len(set(names)) < len(names)
-            or sum(name in _NOISE for name in names) > 1
-        ):
+        if "flux" not in names or len(set(names)) < len(names) or sum(name in _NOISE for name in names) > 1:
             message = (
                 f"rows = {list(image_options.rows)} in [readers.image] must name the flux, and each role and the noise"
                 " once at most"
@@ -59,7 +62,7 @@ class GenericRows:
         noise = next((name for name in names if name in _NOISE), "")
         frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
         headers = [(0, file.primary)] if hdu.index == 0 else [(0, file.primary), (hdu.index, header)]
-        yield Spectrum(
+        return Spectrum(
             spec_id="",
             flux=rows["flux"],
             flux_unit=unit,
@@ -79,12 +82,10 @@ class GenericRows:
         )
 
 
-def _image(file: FitsFile, options: ReaderOptions) -> Hdu | None:
-    if options.image.hdu >= len(file.hdus):
-        return None
-    hdu = file.hdus[options.image.hdu]
-    several = hdu.kind == "image" and sum(length > 1 for length in hdu.shape) == 2
-    return hdu if several else None
+def _images(file: FitsFile, options: ReaderOptions) -> list[Hdu]:
+    asked = asked_hdus(file, options, options.image.hdu)
+    several = [hdu for hdu in asked or file.hdus if hdu.kind == "image" and sum(one > 1 for one in hdu.shape) == 2]
+    return several if len(several) == len(asked) or not asked else []
 
 
 def _rows(hdu: Hdu, names: tuple[str, ...], path: str) -> dict[str, Pixels]:

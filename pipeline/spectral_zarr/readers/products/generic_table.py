@@ -1,8 +1,9 @@
-"""Any table with a wavelength and a flux column, one pixel per row or the whole spectrum in one row."""
+"""Any table with a wavelength and a flux column: one pixel per row, the whole spectrum in one row, or one in each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,18 @@ from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions, TableOptions
 from spectral_zarr.contract.units import is_magnitude
-from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
+from spectral_zarr.errors import MissingField, RefusedProduct, SourceError, UnknownUnit
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
+from spectral_zarr.readers.row_facts import RowColumns
+from spectral_zarr.readers.several import asked_hdus, has_vectors, named_by_hdu, require_one, spectrum_tables
 from spectral_zarr.readers.space import indefinite
 from spectral_zarr.readers.table_columns import (
     TableColumns,
     bare_name,
-    is_spectrum,
     same_unit,
     table_columns,
     unit_text,
@@ -34,6 +36,8 @@ class GenericTable:
     Columns are found by the names that tables of one-dimensional spectra customarily have (specutils and linetools
     readers, iSpec), whatever their case and without a unit in parentheses, or by the names in ``[readers.table]``,
     which win. Where several columns could be meant the file is refused. Units come from TUNIT or the configuration.
+    A table with vectors in several rows has a spectrum in each, with its identifier, parameters and facts in other
+    columns (`RowColumns`). Where several HDUs hold a spectrum, ``hdu`` in ``[readers]`` chooses.
     """
 
     name = "generic-table"
@@ -43,58 +47,109 @@ class GenericTable:
     policy = HeaderPolicy(allow=("AIRORVAC",))
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        return _table(file, options.table) is not None
+        return bool(_tables(file, options))
 
-    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        table = _table(file, options.table)
-        if table is None:
+    def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
+        tables = _tables(file, options)
+        if not asked_hdus(file, options, options.table.hdu):
+            require_one(file, tables)
+        if not tables:
             raise MissingField("no table has a wavelength and a flux column", path=file.name)
-        columns = table_columns(table.layout.columns, options.table, path=file.name, hdu=table.index)
-        flux = _values(table, columns.flux, file.name)
-        noise = _values(table, columns.noise, file.name) if columns.noise else None
-        unit, flux_unit = _units(file, table, columns, options.table)
-        header = file.primary
-        frame = header.text("SPECSYS") or table.header.text("SPECSYS")
-        yield Spectrum(
-            spec_id="",
+        for table in tables:
+            if has_vectors(table, options.table):
+                yield from _rows(file, table, options, policy)
+            else:
+                yield named_by_hdu(_spectrum(file, table, options, policy), file, several=len(tables) > 1)
+
+
+def _tables(file: FitsFile, options: ReaderOptions) -> list[Hdu]:
+    asked = asked_hdus(file, options, options.table.hdu)
+    if asked:
+        return list(asked) if all(hdu.kind == "table" and not hdu.compressed for hdu in asked) else []
+    return spectrum_tables(file, options.table)
+
+
+def _spectrum(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPolicy) -> Spectrum:
+    columns = table_columns(table.layout.columns, options.table, path=file.name, hdu=table.index)
+    flux = _values(table, columns.flux, file.name)
+    noise = _values(table, columns.noise, file.name) if columns.noise else None
+    common = _common(file, table, columns, options, policy)
+    return replace(
+        common,
+        flux=flux,
+        sampling=replace(common.sampling, values=_values(table, columns.wavelength, file.name)),
+        noise=noise,
+        bad=_indefinite(noise) if noise is not None and columns.noise_kind == "sigma" else None,
+        missing=_indefinite(flux),
+        continuum=_values(table, columns.continuum, file.name) if columns.continuum else None,
+    )
+
+
+def _rows(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
+    """One spectrum for each row; plain vectors are views of the bytes of the file, and no copy is held of them."""
+    columns = table_columns(table.layout.columns, options.table, path=file.name, hdu=table.index)
+    common = _common(file, table, columns, options, policy)
+    of_rows = RowColumns(file, table, options.table)
+    axes = table.column_data(columns.wavelength)
+    if axes.ndim == 1 and axes.dtype.kind != "O":
+        message = f"{columns.wavelength.name} has one number in each row beside the vectors of {columns.flux.name}"
+        raise RefusedProduct(f"{message}; set wavelength in [readers.table]", path=file.name, hdu=table.index)
+    fluxes = table.column_data(columns.flux)
+    noises = table.column_data(columns.noise) if columns.noise else None
+    continua = table.column_data(columns.continuum) if columns.continuum else None
+    for row in range(table.n_rows):
+        axis, flux = np.ravel(axes[row]), np.ravel(fluxes[row])
+        if not flux.size or axis.size != flux.size:
+            message = f"the row has {flux.size} pixels of flux and {axis.size} wavelengths; leave it out"
+            yield MissingField(message, path=file.name, hdu=table.index, row=row)
+            continue
+        # Vectors of one length are padded behind the last pixel of a shorter spectrum.
+        known = np.isfinite(axis) if columns.scale != "linear" else np.isfinite(axis) & (axis > 0)
+        keep = slice(None) if known.all() else known
+        flux = flux[keep]
+        noise = None if noises is None else np.ravel(noises[row])[keep]
+        yield replace(
+            common,
+            spec_id=of_rows.spec_id(row),
             flux=flux,
-            flux_unit=flux_unit,
-            sampling=Sampling(
-                unit=unit,
-                medium=_medium(file, table, columns.wavelength, options.table),
-                scale=columns.scale,
-                values=_values(table, columns.wavelength, file.name),
-            ),
-            observation=observe(
-                header if "OBJECT" in header or "OBJECT" not in table.header else table.header,
-                velocity_frame=velocity_frame(frame),
-                berv=first_number(header, "BERV"),
-            ),
+            sampling=replace(common.sampling, values=axis[keep]),
+            observation=of_rows.observation(common.observation, row),
             noise=noise,
-            noise_kind=columns.noise_kind,
             bad=_indefinite(noise) if noise is not None and columns.noise_kind == "sigma" else None,
             missing=_indefinite(flux),
-            zero_padded=True,
-            continuum=_values(table, columns.continuum, file.name) if columns.continuum else None,
-            continuum_method=f"column:{columns.continuum.name}" if columns.continuum else "none",
-            header=project([(0, header), (table.index, table.header)], policy, {table.index: columns.numbers()}),
-            hdu=table.index,
+            continuum=None if continua is None else np.ravel(continua[row])[keep],
+            params=of_rows.params(row),
+            row=row,
         )
 
 
-def _table(file: FitsFile, options: TableOptions) -> Hdu | None:
-    tables = [hdu for hdu in file.hdus if hdu.kind == "table" and not hdu.compressed and _is_one_spectrum(hdu, options)]
-    configured = next((hdu for hdu in tables if hdu.index == options.hdu), None)
-    return configured or (tables[0] if len(tables) == 1 else None)
-
-
-def _is_one_spectrum(hdu: Hdu, options: TableOptions) -> bool:
-    if not is_spectrum(hdu.layout.columns, options):
-        return False
-    vectors = hdu.n_rows == 1 and any(column.repeat > 1 for column in hdu.layout.columns)
-    # Text in every row is the mark of a catalogue or a line list, unless the user names the columns.
-    listing = any(column.dtype.startswith("S") for column in hdu.layout.columns) and not options.wavelength
-    return vectors or (hdu.n_rows > 1 and not listing)
+def _common(
+    file: FitsFile, table: Hdu, columns: TableColumns, options: ReaderOptions, policy: HeaderPolicy
+) -> Spectrum:
+    """What the spectra of a table share; it has no pixels."""
+    unit, flux_unit = _units(file, table, columns, options.table)
+    header = file.primary
+    frame = header.text("SPECSYS") or table.header.text("SPECSYS")
+    return Spectrum(
+        spec_id="",
+        flux=np.empty(0),
+        flux_unit=flux_unit,
+        sampling=Sampling(
+            unit=unit,
+            medium=_medium(file, table, columns.wavelength, options.table),
+            scale=columns.scale,
+        ),
+        observation=observe(
+            header if "OBJECT" in header or "OBJECT" not in table.header else table.header,
+            velocity_frame=velocity_frame(frame),
+            berv=first_number(header, "BERV"),
+        ),
+        noise_kind=columns.noise_kind,
+        zero_padded=True,
+        continuum_method=f"column:{columns.continuum.name}" if columns.continuum else "none",
+        header=project([(0, header), (table.index, table.header)], policy, {table.index: columns.numbers()}),
+        hdu=table.index,
+    )
 
 
 def _values(table: Hdu, column: TableColumn, path: str) -> NDArray[Any]:
@@ -102,7 +157,7 @@ def _values(table: Hdu, column: TableColumn, path: str) -> NDArray[Any]:
     if table.n_rows == 1:
         return np.ravel(values[0])
     if values.ndim != 1 or values.dtype.kind == "O":
-        message = f"column {column.name} holds vectors in {table.n_rows} rows, so several spectra; write one file each"
+        message = f"column {column.name} holds vectors in {table.n_rows} rows and the flux does not; leave the file out"
         raise RefusedProduct(message, path=path, hdu=table.index)
     return values
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from spectral_zarr.config import ReaderOptions
+from spectral_zarr.config import ReaderOptions, TableOptions
 from spectral_zarr.errors import NotASpectrum, RefusedProduct, SourceError
 from spectral_zarr.model import Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.table_columns import is_spectrum
 
 Recognises = Callable[[FitsFile], bool]
 
@@ -142,6 +143,7 @@ def _is_empty(file: FitsFile) -> bool:
     return not any(map(_long_axes, _images(file))) and not any(table.n_rows for table in _tables(file))
 
 
+_USUAL = TableOptions()
 _MERGED = "ingest the merged one-dimensional spectrum of the exposure (s1d)"
 
 KINDS: tuple[Kind, ...] = (
@@ -161,6 +163,11 @@ REMAINDERS: tuple[Kind, ...] = (
     Kind("an image of the sky", _is_sky_image, "leave it out"),
     Kind("a spectrum on a frequency or velocity axis", _is_radio_table, "convert the axis to wavelength first"),
     Kind("a file without data", _is_empty, "fetch it again or leave it out"),
+    Kind(
+        "a table of wavelengths and fluxes with text in every row, so perhaps a list of lines",
+        lambda file: any(table.n_rows > 1 and is_spectrum(table.layout.columns, _USUAL) for table in _tables(file)),
+        "set wavelength in [readers.table] if it is a spectrum",
+    ),
     Kind(
         "a catalogue: a table without a wavelength and a flux column",
         lambda file: any(table.n_rows > 0 for table in _tables(file)) and not any(map(_long_axes, _images(file))),
