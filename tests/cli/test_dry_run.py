@@ -66,6 +66,13 @@ class TestDryRun:
                 assert answers[0].error == answers[1].error
         assert stranger.read_text() == "precious"
 
+    def test_a_refusal_comes_before_what_is_wrong_with_the_sources(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "text.fits").write_text("no")
+        (tmp_path / "out.zarr").mkdir()
+        answers = [run("ingest", "text.fits", "out.zarr", "--cluster", "serial", *how) for how in (["-n"], [])]
+        assert [answer.code for answer in answers] == [5, 5]
+        assert answers[0].error == answers[1].error
+
     def test_only_bad_files_give_code_3(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "text.fits").write_text("no")
         result = run("ingest", "text.fits", "out.zarr", "--dry-run", "--cluster", "serial")

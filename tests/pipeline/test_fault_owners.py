@@ -132,7 +132,9 @@ class TestStaleClaims:
 
     @pytest.mark.parametrize("linked", [False, True])
     @pytest.mark.parametrize("name", ["x.zarr.build", "x.zarr.old-build"])
-    @pytest.mark.parametrize("precious", ["mydata.txt", "thesis/mydata.txt", ".hidden"])
+    @pytest.mark.parametrize(
+        "precious", ["mydata.txt", "thesis/mydata.txt", ".hidden", "log/mydata.txt", "staged/mydata.txt"]
+    )
     def test_a_directory_of_the_user_is_never_emptied(
         self, scene: Scene, tmp_path: Path, name: str, precious: str, linked: bool
     ) -> None:
@@ -151,6 +153,14 @@ class TestStaleClaims:
             abort_build(BuildPaths.of(target), own_claim(request_facts((), None, "")))
         assert file.read_text() == "precious"
         assert visible(target) == ""
+
+    def test_records_without_claims_are_those_of_a_build_only_with_its_plan(self, scene: Scene, tmp_path: Path) -> None:
+        plan = tmp_path / "x.zarr.build" / "plan.json"
+        plan.parent.mkdir()
+        plan.write_text("precious")
+        with pytest.raises(StagingBusy, match=r"plan\.json in it was not made by this tool"):
+            run(scene.request(tmp_path / "x.zarr"))
+        assert plan.read_text() == "precious"
 
     @pytest.mark.parametrize("target_exists", [False, True])
     def test_a_stranger_among_the_records_of_a_build_is_named_and_kept(

@@ -28,7 +28,7 @@ from spectral_zarr.cluster.provenance import package_version, timestamp
 from spectral_zarr.cluster.slurm import claim_in_job
 from spectral_zarr.config import Config, Tolerance
 from spectral_zarr.errors import SpectralZarrError
-from spectral_zarr.model import BuildPlan, Rejection, SourceFiles
+from spectral_zarr.model import Batch, BuildPlan, Rejection, SourceFiles
 from spectral_zarr.store.calls import Step, reached
 from spectral_zarr.store.claim import Claim, record, refuse_start, take_claim
 from spectral_zarr.store.columns import read_rejections
@@ -109,6 +109,22 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     observer = observer or SilentObserver()
     paths = BuildPaths.of(request.target)
     files = sources_of(request)
+    refusal = None
+    try:
+        refuse_start(paths, _wanted(files, request), resume=request.resume, replacing=request.replace)
+    except SpectralZarrError as error:
+        refusal = error
+    try:
+        plan, rejections, batches = _surveyed(request, files, paths, executor, observer)
+    except SpectralZarrError as error:
+        # The ingest would not have come to what is wrong with the sources.
+        raise refusal or error from None
+    return PlanPreview(plan, rejections, len(batches), sum(batch.nbytes for batch in batches), refusal)
+
+
+def _surveyed(
+    request: IngestRequest, files: SourceFiles, paths: BuildPaths, executor: Executor, observer: Observer
+) -> tuple[BuildPlan, tuple[Rejection, ...], tuple[Batch, ...]]:
     batches = make_batches(files, request.config.build)
     observer.begin("survey", sum(batch.n_files for batch in batches), "files")
     surveys: dict[int, Survey] = {}
@@ -122,12 +138,7 @@ def preview(request: IngestRequest, executor: Executor, observer: Observer | Non
     tables = surveyed_tables(surveys, planner)
     plan, _ = finish_plan(paths, request.config, planner, facts, rejections, tables, timestamp())
     plan = with_notes(plan, (note for batch in batches for note in surveys[batch.index].notes))
-    refusal = None
-    try:
-        refuse_start(paths, _wanted(files, request), resume=request.resume, replacing=request.replace)
-    except SpectralZarrError as error:
-        refusal = error
-    return PlanPreview(plan, rejections, len(batches), sum(batch.nbytes for batch in batches), refusal)
+    return plan, rejections, batches
 
 
 def _wanted(files: SourceFiles, request: IngestRequest) -> Claim:

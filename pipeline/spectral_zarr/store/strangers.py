@@ -6,14 +6,22 @@ import os
 import re
 from pathlib import Path
 
-from spectral_zarr.errors import StagingBusy
+from spectral_zarr.errors import SpectralZarrError, StagingBusy
+from spectral_zarr.model import BuildPlan
 from spectral_zarr.store.paths import BuildPaths
+from spectral_zarr.store.records import read_record
 
-_LEFT = r"(\.trash-[0-9a-f]{8}|(\.[0-9a-f]{32}\.partial)+)?"
+_LEAVINGS = re.compile(r"(\.trash-[0-9a-f]{8}|(\.[0-9a-f]{32}\.partial)+)?\Z")
 """What a killed removal or a killed writer adds to a name."""
 
-_LEAVINGS = re.compile(f"{_LEFT}\\Z")
-_CLAIM = re.compile(rf"\d{{6}}\.json{_LEFT}")
+_INSIDE = {
+    "claims": re.compile(r"\d{6,}\.json"),
+    "staged": re.compile(r"\d{6,}\.(pixels\.arrow|columns\.arrow|receipt\.json)|catalog\.arrow"),
+    "receipts": re.compile(r"(block-\d{6,}|columns)\.json"),
+    "parts": re.compile(r"[^.].*\.json"),
+    "log": re.compile(r"[^.].*\.jsonl"),
+}
+"""Names of files in the directories of a build; a launch keeps logs of any name in ``run``."""
 
 
 def refuse_strangers(paths: BuildPaths) -> None:
@@ -46,12 +54,27 @@ def _stranger(directory: Path, records: frozenset[str], *, claimed: bool) -> str
     """Name of the first entry that no build makes, '' when there is none."""
     names = sorted(path.name for path in directory.iterdir())
     for name in names:
-        if _LEAVINGS.sub("", name, count=1) not in records:
+        record = _made_name(name)
+        if record not in records or (record in _INSIDE and (directory / name).is_symlink()):
             return name
+        made = _INSIDE.get(record)
+        if made is not None and (directory / name).is_dir():
+            for path in (directory / name).iterdir():
+                if not made.fullmatch(_made_name(path.name)):
+                    return f"{name}/{path.name}"
     # Claims are made before everything but the directory of a launch; an abort brings records back without them.
-    if not claimed or names in ([], ["run"]) or "plan.json" in names:
-        return ""
-    claims = directory / "claims"
-    if not claims.is_dir() or claims.is_symlink():
+    if claimed and names not in ([], ["run"]) and "claims" not in names and not _is_plan(directory / "plan.json"):
         return names[0]
-    return next((f"claims/{path.name}" for path in claims.iterdir() if not _CLAIM.fullmatch(path.name)), "")
+    return ""
+
+
+def _made_name(name: str) -> str:
+    return _LEAVINGS.sub("", name, count=1)
+
+
+def _is_plan(path: Path) -> bool:
+    try:
+        read_record(path, BuildPlan)
+    except SpectralZarrError:
+        return False
+    return True
