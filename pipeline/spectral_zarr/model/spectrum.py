@@ -70,6 +70,8 @@ class Spectrum:
         Flux in `flux_unit`, in file order.
     flux_unit : str
         Unit as the file writes it, or as the product rule defines it.
+    unit_written : bool
+        Whether `flux_unit` stands in the file, in a place that `header` does not show.
     sampling : Sampling
         The wavelength axis.
     noise : ndarray, shape (n_pix,), optional
@@ -113,3 +115,4 @@ class Spectrum:
     header: Mapping[HeaderKey, str] = field(default_factory=lambda: MappingProxyType({}))
     hdu: int = 0
     row: int = 0
+    unit_written: bool = False

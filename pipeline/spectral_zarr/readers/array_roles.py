@@ -63,6 +63,7 @@ _PARAMETERS = {
 }
 FACT_COLUMNS = {
     "object": "object",
+    "object_id": "object_id",
     "gaia_id": "gaia_id",
     "gaia_source_id": "gaia_id",
     "ra": "ra",

@@ -21,6 +21,12 @@ _ALGORITHM = re.compile(r"^(?:WAVE|AWAV)-(?!LOG)([A-Z0-9]{3})$")
 _UNIT_IN_AXIS = re.compile(r"[\[(]\s*([^\])]+?)\s*[\])]")
 _UNIT_IN_WAT = re.compile(r"units\s*=\s*\"?([^\"\s]+)", re.IGNORECASE)
 _MEDIA = MappingProxyType({"AIR": "air", "VAC": "vacuum", "VACUUM": "vacuum"})
+_FLAGS = MappingProxyType(
+    {
+        **dict.fromkeys(("T", "TRUE", "YES", "Y", "1", "1.0"), "vacuum"),
+        **dict.fromkeys(("F", "FALSE", "NO", "N", "0", "0.0"), "air"),
+    }
+)
 _ANGSTROM_LIBRARIES = ("MILES",)
 
 SHORTEST, LONGEST = 500.0, 3e5
@@ -133,12 +139,15 @@ def image_sampling(header: Header, options: ImageOptions, *, path: str, hdu: int
 
 
 def stated_medium(header: Header, default: str) -> str:
-    """Medium by the cards AIRORVAC and VACUUM, `default` without them."""
-    if medium := _MEDIA.get(header.text("AIRORVAC").upper()):
-        return medium
-    if header.text("VACUUM"):
-        return "vacuum" if header.flag("VACUUM") else "air"
-    return default
+    """Medium by the cards AIRORVAC and VACUUM: `default` without them, ``unknown`` where they exclude one another.
+
+    A VACUUM that is no logical value, such as the pressure in a dewar, says nothing of the wavelengths.
+    """
+    medium = _MEDIA.get(header.text("AIRORVAC").upper(), "")
+    flag = _FLAGS.get(header.text("VACUUM").upper(), "")
+    if medium and flag and medium != flag:
+        return "unknown"
+    return medium or flag or default
 
 
 def _has_coefficients(header: Header) -> bool:

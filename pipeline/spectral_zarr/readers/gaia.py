@@ -130,6 +130,7 @@ def gaia_spectrum(found: GaiaRow, *, name: str, hdu: int = 0, row: int = 0) -> S
         spec_id=f"gaia{release.lower()}-{product.label}-{found.source_id}",
         flux=found.flux,
         flux_unit="dimensionless" if product.normalized else found.flux_unit or XP_UNIT,
+        unit_written=bool(found.flux_unit) and not product.normalized,
         sampling=_sampling(found, product),
         observation=Observation(
             source_type="stacked",

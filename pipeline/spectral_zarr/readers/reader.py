@@ -38,9 +38,10 @@ class Reader(Protocol):
     More attributes are optional. ``reads`` is the kind of file that the reader is asked about, `FitsFile` by
     default. ``joins`` is a regular expression for the names of files that are one spectrum together, such as its
     arms: files of one directory whose names match as a whole and agree in the group ``key`` are one source, the
-    first of them by name with the others as its companions. ``names`` is a regular expression for the names of files
-    that directories are searched for beside those with the usual suffixes, ``beside`` one for the names of files that
-    belong to the product and are no spectra, such as the wavelengths of a model grid: they are no sources.
+    first of them by name, or the one whose name has the group ``lead``, with the others as its companions. ``names``
+    is a regular expression for the names of files that directories are searched for beside those with the usual
+    suffixes, ``beside`` one for the names of files that belong to the product and are no spectra, such as the
+    wavelengths of a model grid: they are no sources.
     """
 
     name: str

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation
+from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import Header, HeaderPolicy
 from spectral_zarr.readers.observing import date_from_mjd, date_obs, first_number, first_text, positive, sky
 
@@ -39,6 +41,9 @@ _TAI_MINUS_UTC = (
 )
 """First MJD (UTC) and TAI-UTC in seconds, from the IERS Bulletin C series; SDSS has no spectra before 1999."""
 
+_FIRST_BOSS = 55_000
+"""The SDSS spectrographs were rebuilt in the summer of 2009; later reductions of their plates are called v5 as well."""
+
 _SPEC_NAME = re.compile(r"spec-(?:lite-)?(\d+)-(\d+)-(\w+)\.fit.*")
 _BOSS_REDUCTION = re.compile(r"v(?:[5-9]|\d\d)|master|trunk")
 
@@ -57,8 +62,8 @@ def flux_unit(header: Header) -> str:
 
 
 def medium(header: Header) -> str:
-    """Medium of the wavelengths: vacuum, unless the card VACUUM is false."""
-    return "vacuum" if header.flag("VACUUM") or not header.text("VACUUM") else "air"
+    """Medium of the wavelengths: vacuum, unless a card says otherwise."""
+    return stated_medium(header, "vacuum")
 
 
 def plate_number(header: Header) -> int | None:
@@ -105,6 +110,9 @@ def observe_sdss(header: Header, **known: Any) -> Observation:
 
 
 def _spectrograph(header: Header) -> str:
+    mjd = first_number(header, "MJD")
+    if (mjd if math.isfinite(mjd) else _tai_start(header)) < _FIRST_BOSS:
+        return "SDSS"
     # Reductions of the BOSS spectrographs are named v5_* and v6_*, those of the SDSS spectrographs 26, 103, 104 or,
     # until DR7, v4_*.
     return "BOSS" if _BOSS_REDUCTION.match(first_text(header, "RUN2D", "VERS2D")) else "SDSS"

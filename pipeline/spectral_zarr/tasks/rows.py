@@ -15,7 +15,7 @@ from spectral_zarr.contract.columns import param_sentinels
 from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.contract.rows import SENTINELS, is_listed
 from spectral_zarr.contract.schema import METADATA
-from spectral_zarr.model import Note, Observation
+from spectral_zarr.model import Note, Observation, Spectrum
 from spectral_zarr.store.arrow import flags, has_text, integers_or_null, numbers, texts
 from spectral_zarr.transforms import Prepared
 
@@ -130,7 +130,7 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
         grid_digest=grid.digest,
         n_pix=grid.n_pix,
         flux_unit=prepared.flux_unit,
-        flux_unit_original=source.flux_unit,
+        flux_unit_original=source.flux_unit if _is_written(source) else "",
         continuum_method=source.continuum_method if prepared.continuum is not None else "none",
         has_uncertainty=prepared.uncertainty is not None,
         has_continuum=prepared.continuum is not None,
@@ -140,6 +140,11 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
     said = (note.partition(": ") for note in prepared.observation.notes)
     notes = tuple(Note(kind, 1, place.name, reason) for kind, _, reason in said)
     return Row((*_observed(prepared.observation), *facts), dict(source.header), params, notes)
+
+
+def _is_written(source: Spectrum) -> bool:
+    # What the rule of a product or the user says is not the original of anything.
+    return source.unit_written or source.flux_unit in source.header.values()
 
 
 def rows_table(rows: list[Row]) -> pa.Table:

@@ -188,7 +188,8 @@ def _joined(path: str, prefix: str, names: Iterable[str], see: See) -> Iterator[
         match = next((match for pattern in patterns if (match := pattern.fullmatch(_escaped(name)))), None)
         if match is not None:
             members[name] = match["key"]
-            groups.setdefault(match["key"], []).append(name)
+            group = groups.setdefault(match["key"], [])
+            group.insert(0 if match.groupdict().get("lead") else len(group), name)
     for name in ordered:
         first, *others = groups[members[name]] if name in members else [name]
         if name == first:

@@ -175,7 +175,7 @@ def _written_angle(text: str, unit: str = "") -> Angle:
         value = float(text)
     except ValueError:
         return written_text(text)
-    return Angle(value, unit_of_text(unit)) if math.isfinite(value) else MISSING
+    return Angle(value, unit_of_text(unit)) if math.isfinite(value) and value > -999 else MISSING
 
 
 def _card(header: Header, keyword: str) -> Angle:

@@ -61,6 +61,7 @@ class StsciGrid:
                 spec_id=f"{stem}_{column.name.lower()}",
                 flux=flux,
                 flux_unit=column.unit or "FLAM",
+                unit_written=bool(column.unit),
                 sampling=sampling,
                 observation=observation,
                 params={**shared, "logg": logg},

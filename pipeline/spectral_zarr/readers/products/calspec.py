@@ -16,6 +16,7 @@ from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_text, observe
 from spectral_zarr.readers.space import indefinite, tables_with, unit_of, used_columns
 
+_MODEL_NAME = re.compile(r"_mod(el)?(_|\d|\.|$)")
 _MODEL = re.compile(r"\s*(\d+(?:\.\d*)?)\s*/\s*(\d+(?:\.\d*)?)\s*")
 """TEFFGRAV of a model: effective temperature and gravity."""
 
@@ -24,11 +25,12 @@ class Calspec:
     """One flux standard, a pixel per row of the table.
 
     CALSPEC (Bohlin, Gordon & Tremblay 2014, PASP 126, 711): WAVELENGTH in Angstrom, vacuum; FLUX in FLAM, that is
-    erg s-1 cm-2 Angstrom-1; observations have STATERROR, which is zero where a model continues the observation, so the
-    uncertainty is unknown there, and DATAQUAL, 0 for bad. SYSERROR is the uncertainty of the flux scale and is not
-    part of the uncertainty of a pixel. Model files (``_mod_``) have no errors, may have a CONTINUUM and give the
-    effective temperature and the gravity in TEFFGRAV. Airglow is replaced by zeros that keep an error, so zeros are
-    bad and runs of them missing; so are numbers of 1.6e38, the INDEF of STSDAS.
+    erg s-1 cm-2 Angstrom-1; observations have STATERROR, which is zero where a model continues the observation, so
+    the uncertainty is unknown there, and DATAQUAL, 0 for bad. SYSERROR is the uncertainty of the flux scale and is
+    not part of the uncertainty of a pixel. Model files (``_mod_``) have no errors, may have a CONTINUUM and give
+    the effective temperature and the gravity in TEFFGRAV; measurements without errors have neither the name nor the
+    card. Airglow is replaced by zeros that keep an error, so zeros are bad and runs of them missing; so are numbers
+    of 1.6e38, the INDEF of STSDAS.
     """
 
     name = "hst-calspec"
@@ -46,8 +48,9 @@ class Calspec:
         table, primary = _table(file), file.primary
         if table is None:
             raise MissingField("no table has WAVELENGTH, FLUX and STATERROR; leave the file out", path=file.name)
-        observed = table.find("STATERROR") is not None
         stem = first_text(primary, "FILENAME").rpartition("/")[2].lower().removesuffix(".gz").removesuffix(".fits")
+        measured = table.find("STATERROR") is not None
+        observed = measured or not _is_model(primary, stem or file.name.rpartition("/")[2].lower())
         params = {} if observed else _params(primary)
         continuum = None if observed or table.find("CONTINUUM") is None else table.column("CONTINUUM")
         yield Spectrum(
@@ -68,8 +71,8 @@ class Calspec:
                 flux_calibration="absolute",
                 airmass=float("nan"),
             ),
-            noise=table.column("STATERROR") if observed else None,
-            bad=_bad(table) if observed else None,
+            noise=table.column("STATERROR") if measured else None,
+            bad=_bad(table) if measured else None,
             missing=indefinite(table.column("FLUX")),
             zero_padded=True,
             params=params,
@@ -93,6 +96,10 @@ def _table(file: FitsFile) -> Hdu | None:
         if table.n_rows > 1 and (standard or (alike and flux is not None and flux.unit.upper() == "FLAM")):
             return table
     return None
+
+
+def _is_model(primary: Header, stem: str) -> bool:
+    return "TEFFGRAV" in primary or "CRGRID" in primary.text("DBTABLE") or _MODEL_NAME.search(stem) is not None
 
 
 def _instrument(primary: Header, observed: bool) -> str:

@@ -22,6 +22,7 @@ from spectral_zarr.readers.space import FLAM, placed, unit_of
 SAFE_FLAGS = 0b111110
 """Mask bits of pixels that may be used: a mask that is odd, or 64 or more, says do not use."""
 
+_IDENTIFIERS = ("OBJ_ID", "OBJECT_ID", "SOURC_ID", "SOURCEID", "SOURCE_ID")
 _COMBINED = re.compile(r"^(-?\d+)_COMBINED1D_SIGNAL$")
 _SCALED = re.compile(r"^[\d.]")
 
@@ -74,7 +75,7 @@ def _spectrum(
     file: FitsFile, table: Hdu, described: Header, header: dict[tuple[int, str, int], str], key: str
 ) -> Spectrum:
     flux = table.column("SIGNAL")
-    identifier = first_text(described, "OBJ_ID", "OBJECT_ID", "SOURCEID") or first_text(table.header, "OBJ_ID")
+    identifier = first_text(described, *_IDENTIFIERS) or first_text(table.header, *_IDENTIFIERS)
     # An archive that serves one object names the extension after it; the pipeline numbers the extensions.
     if not identifier and len(key) > 10:
         identifier = key

@@ -35,7 +35,7 @@ class FluxErrorPair:
     title = "flux and error in two images (XIDL: MagE, HIRES, ESI, MIKE *_F.fits and *_E.fits; MAKEE)"
     priority = 10
     policy = HeaderPolicy(allow=(r"RESVEL|SIGFILE|UT-DATE|UT-TIME|SLITNAME|EXPTYPE|RA-D|DEC-D|DECKNAME|XDISPERS",))
-    joins = r"(?P<key>.+[_-]n?)[EFef]\.fits(?:\.gz)?"
+    joins = r"(?P<key>.+[_-]n?)(?:(?P<lead>[Ff])|[Ee])\.fits(?:\.gz)?"
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         image, header = file.hdus[0], file.primary

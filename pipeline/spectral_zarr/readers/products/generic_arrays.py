@@ -18,9 +18,10 @@ from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.array_roles import ArrayRoles, array_roles, has_spectra
 from spectral_zarr.readers.arrays import ArrayFile, Block, as_text, check_size
 from spectral_zarr.readers.fits import HeaderPolicy
+from spectral_zarr.readers.observing import sky_texts
 from spectral_zarr.readers.wavelength_files import grid_wavelengths
 
-_NUMBERS = ("ra", "dec", "snr")
+_POSITION = ("ra", "dec")
 
 
 class GenericArrays:
@@ -68,6 +69,7 @@ class _Shared:
 
     sampling: Sampling
     flux_unit: str
+    unit_written: bool
     observation: Observation
     stem: str
 
@@ -91,6 +93,7 @@ def _shared(file: ArrayFile, roles: ArrayRoles, options: ReaderOptions) -> _Shar
     return _Shared(
         Sampling(unit=unit, medium=_medium(file, roles, arrays), scale=roles.scale, values=values),
         flux_unit,
+        flux_unit in (roles.flux.unit, file.facts.get("flux_unit")),
         _observation(file, roles, arrays),
         _stem(file.name),
     )
@@ -116,6 +119,7 @@ def _spectra(
             spec_id=_spec_id(roles, shared, block, i, row),
             flux=flux,
             flux_unit=shared.flux_unit,
+            unit_written=shared.unit_written,
             sampling=shared.sampling if axis is None else replace(shared.sampling, values=axis),
             observation=_with_facts(shared.observation, roles, block, i),
             noise=noise,
@@ -142,13 +146,27 @@ def _with_facts(observation: Observation, roles: ArrayRoles, block: Block, i: in
     facts: dict[str, Any] = {}
     for fact, column in roles.facts.items():
         value = block[column.name][i]
-        if fact not in _NUMBERS:
-            facts[fact] = _identifier(value) if fact == "gaia_id" else as_text(value).strip()
+        if fact in _POSITION:
+            continue
+        if fact != "snr":
+            facts[fact] = _identifier(value) if fact == "gaia_id" else _name(value)
         elif column.numeric and math.isfinite(float(value)) and not is_listed(np.array([float(value)]), SENTINELS)[0]:
             facts[fact] = float(value)
+    if roles.facts.keys() & set(_POSITION):
+        columns = [roles.facts.get(fact) for fact in _POSITION]
+        ra, dec = ("" if column is None else as_text(block[column.name][i]).strip() for column in columns)
+        units = ("" if column is None else column.unit for column in columns)
+        facts.update(sky_texts(ra, dec, (next(units), next(units)))._asdict())
     if "snr" in facts:
         facts["snr_method"] = f"catalogue:{roles.facts['snr'].name}"
     return replace(observation, **facts) if facts else observation
+
+
+def _name(value: Any) -> str:
+    # An integer in a column of floating-point numbers is shown as one where it is exact.
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if float(value).is_integer() and abs(float(value)) < 2**53 else ""
+    return as_text(value).strip()
 
 
 def _identifier(value: Any) -> str:

@@ -109,6 +109,7 @@ class GenericImage:
             spec_id="",
             flux=hdu.image().reshape(-1),
             flux_unit=unit,
+            unit_written=unit == _facts(header, "UNITS").get("flux"),
             sampling=sampling,
             observation=observe(
                 header if "OBJECT" in header and "OBJECT" not in file.primary else file.primary,

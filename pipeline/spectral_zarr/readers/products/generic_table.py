@@ -13,6 +13,7 @@ from spectral_zarr.config import ReaderOptions, TableOptions
 from spectral_zarr.contract.units import is_magnitude
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError, UnknownUnit
 from spectral_zarr.model import Sampling, Spectrum
+from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
@@ -199,8 +200,7 @@ def _medium(file: FitsFile, table: Hdu, column: TableColumn, options: TableOptio
         return options.medium
     if "obs.atmos" in column.ucd.lower() or bare_name(column.name) == "awav":
         return "air"
-    said = (table.header.text("AIRORVAC") or file.primary.text("AIRORVAC")).lower()
-    return {"air": "air", "vac": "vacuum", "vacuum": "vacuum"}.get(said, "unknown")
+    return stated_medium(table.header, stated_medium(file.primary, "unknown"))
 
 
 READERS = (GenericTable(),)

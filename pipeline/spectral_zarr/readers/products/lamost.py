@@ -14,6 +14,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import BadWavelength, LeftOut, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.arms import CONCATENATED, Arm, combine_arms, join_arms
+from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import date_obs, header_snr, mjd_from_date, observe, positive
@@ -193,7 +194,7 @@ def _log_wavelength(table: Hdu) -> NDArray[Any]:
 def _sampling(header: Header, values: NDArray[Any], step: float, tolerance: float) -> Sampling:
     return Sampling(
         unit="Angstrom",
-        medium=_medium(header),
+        medium=stated_medium(header, "vacuum"),
         scale="log10",
         values=values,
         lattice_step=step,
@@ -215,7 +216,7 @@ def _row_sampling(header: Header, rows: NDArray[Any], path: str) -> Sampling:
         raise BadWavelength(message, path=path, hdu=0)
     return Sampling(
         unit="Angstrom",
-        medium=_medium(header),
+        medium=stated_medium(header, "vacuum"),
         scale="log10",
         start=start,
         step=step,
@@ -223,10 +224,6 @@ def _row_sampling(header: Header, rows: NDArray[Any], path: str) -> Sampling:
         lattice_step=LRS_STEP,
         lattice_tolerance=LRS_TOLERANCE,
     )
-
-
-def _medium(header: Header) -> str:
-    return "vacuum" if header.flag("VACUUM") or not header.text("VACUUM") else "air"
 
 
 def _medium_tables(file: FitsFile) -> list[Hdu]:
