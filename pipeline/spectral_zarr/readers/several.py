@@ -83,7 +83,7 @@ def beside_a_spectrum(hdu: Hdu) -> bool:
 
 def spectrum_tables(file: FitsFile, options: TableOptions) -> list[Hdu]:
     """Tables with columns for wavelength and flux that hold one spectrum, or one in each row."""
-    return [hdu for hdu in file.hdus if hdu.kind == "table" and not hdu.compressed and _has_spectra(hdu, options)]
+    return [hdu for hdu in file.hdus if hdu.kind == "table" and _has_spectra(hdu, options)]
 
 
 def has_vectors(table: Hdu, options: TableOptions) -> bool:

@@ -278,7 +278,7 @@ def _without_pixels(file: FitsFile) -> bytes:
 def _pairs(hdu: Hdu, other: Any) -> Iterator[tuple[str, Any, Any]]:
     if hdu.kind == "image" and hdu.shape and other.data is not None:
         yield str(hdu.index), hdu.image(), other.data
-    elif hdu.kind == "table" and not hdu.compressed:
+    elif hdu.kind == "table":
         for position, column in enumerate(hdu.layout.columns):
             theirs = other.data.field(position)
             if theirs.dtype.kind in "fiub" and theirs.ndim <= 2:

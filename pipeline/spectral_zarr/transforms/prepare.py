@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.contract.units import DIMENSIONLESS, canonical_unit
-from spectral_zarr.errors import FluxRange, MissingField, UnknownUnit
+from spectral_zarr.errors import FluxRange, MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import Grid, Observation, Pixels, Spectrum
 from spectral_zarr.transforms.noise import sigma
 from spectral_zarr.transforms.padding import zero_fill
@@ -80,6 +80,7 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
     unit = DIMENSIONLESS if spectrum.normalized_product else canonical_unit(spectrum.flux_unit)
     if unit is None:
         raise UnknownUnit(f"'{spectrum.flux_unit}' is not a flux unit; set flux_unit in the configuration")
+    _refuse_unreal(spectrum)
     if spectrum.flux.ndim != 1:
         raise MissingField(f"the flux has shape {spectrum.flux.shape}; the reader does not fit the file")
     resolved = resolve(spectrum.sampling, spectrum.flux.size, sort=sort_orders)
@@ -125,6 +126,25 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
         n_valid=n_valid,
         was_sorted=resolved.was_sorted,
     )
+
+
+_UNREAL = {"c": "complex numbers", "b": "logical values or bits", "S": "text", "U": "text", "O": "arrays of arrays"}
+"""Kinds of arrays that NumPy makes numbers of, and that are none."""
+
+
+def _refuse_unreal(spectrum: Spectrum) -> None:
+    """Refuse pixels that are no real numbers: a part of them would be lost."""
+    arrays = {
+        "flux": spectrum.flux,
+        "uncertainty": spectrum.noise,
+        "wavelength": spectrum.sampling.values,
+        "continuum": spectrum.continuum,
+        "normalised flux": spectrum.normalized,
+    }
+    for what, values in arrays.items():
+        kind = None if values is None else _UNREAL.get(values.dtype.kind)
+        if kind is not None:
+            raise RefusedProduct(f"the {what} holds {kind} and no real numbers; leave the file out, or convert it")
 
 
 def _blank(values: Pixels, runs: list[slice], fill: NDArray[np.bool_] | None) -> None:

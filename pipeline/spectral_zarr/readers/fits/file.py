@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_zarr.errors import CorruptFits, DamagedData, EmptyFile, MissingField, NotFits, Truncated
+from spectral_zarr.errors import CorruptFits, DamagedData, EmptyFile, MissingField, NotFits, RefusedProduct, Truncated
 from spectral_zarr.model import SourceFile
+from spectral_zarr.readers.fits.ascii_table import ascii_layout, undefined_fields
 from spectral_zarr.readers.fits.cards import BLOCK, CARD, parse_value
 from spectral_zarr.readers.fits.header import Header
 from spectral_zarr.readers.fits.integrity import PADDING, REMEDY, check_hdu
@@ -22,6 +23,7 @@ from spectral_zarr.readers.fits.structure import IMAGE_DTYPES, MOST_AXES, Struct
 from spectral_zarr.readers.fits.table import PLAIN_DTYPES, UNREADABLE, TableColumn, TableLayout, table_layout
 from spectral_zarr.readers.raw import RawFile, read_raw
 
+_COMPRESSED, _COMPRESSED_TABLE = b"ZIMAGE  =", b"ZTABLE  ="
 _FIRST_CARD = re.compile(rb"^SIMPLE  = +[TF] *(?:/|$)", re.DOTALL)
 
 MOST_HDUS = 100_000
@@ -33,7 +35,7 @@ _SCALARS = {dtype: Struct(f">{code}") for dtype, code in zip(PLAIN_DTYPES.values
 @lru_cache(maxsize=64)
 def _kind(first: bytes) -> str:
     extension = str(parse_value(first)).strip()
-    return {"IMAGE": "image", "BINTABLE": "table"}.get(extension, extension.lower())
+    return {"IMAGE": "image", "BINTABLE": "table", "TABLE": "table"}.get(extension, extension.lower())
 
 
 class Hdu:
@@ -48,7 +50,9 @@ class Hdu:
     kind : str
         ``image``, ``table`` or the XTENSION text of anything else.
     shape : tuple of int
-        Axes in NumPy order (slowest first), () without data.
+        Axes in NumPy order (slowest first), () without data; of a tile-compressed image, those of the image.
+    compressed : bool
+        Whether the HDU holds a tile-compressed image.
     """
 
     def __init__(self, content: Content, index: int, header: Header, structure: Structure, data_start: int) -> None:
@@ -61,6 +65,11 @@ class Hdu:
         self._data_start = data_start
         self._nbytes = nbytes
         self.kind = _kind(header.raw[:CARD]) if index else "image"
+        self.compressed = self.kind == "table" and _COMPRESSED in header.raw and header.flag("ZIMAGE")
+        if self.compressed:
+            self.kind = "image"
+            n_axes = min(header.integer("ZNAXIS") or 0, MOST_AXES)
+            self.shape = tuple(header.integer(f"ZNAXIS{axis}") or 0 for axis in range(n_axes, 0, -1))
 
     @cached_property
     def _sound(self) -> Content:
@@ -75,26 +84,28 @@ class Hdu:
         """EXTNAME in upper case, '' when absent."""
         return ((self.layout.extname if self.kind == "table" else "") or self.header.text("EXTNAME")).upper()
 
-    @property
-    def compressed(self) -> bool:
-        """Whether the HDU holds a tile-compressed image."""
-        return self.kind == "table" and self.header.flag("ZIMAGE")
-
     @cached_property
     def layout(self) -> TableLayout:
-        """Columns of a binary table."""
+        """Columns of a table."""
         if self.kind != "table":
             return TableLayout("", 0, (), {})
         raw = self.header.raw
+        if _COMPRESSED_TABLE in raw and self.header.flag("ZTABLE"):
+            message = "the table is tile-compressed (ZTABLE), which nothing here undoes; unpack it with funpack"
+            raise RefusedProduct(message, path=self._content.name, hdu=self.index)
         start = next((i for i in range(0, min(len(raw), 20 * CARD), CARD) if raw[i : i + 8] == b"TFIELDS "), 0)
         try:
-            layout = table_layout(raw[start:])
+            layout = ascii_layout(self.header, self.shape[-1]) if self._is_ascii else table_layout(raw[start:])
         except ValueError as error:
             raise CorruptFits(str(error), path=self._content.name, hdu=self.index) from error
         if len(self.shape) != 2 or layout.row_bytes != self.shape[1]:
             message = f"the columns take {layout.row_bytes} bytes a row and NAXIS1 says {self.shape[-1:]}"
             raise CorruptFits(message, path=self._content.name, hdu=self.index)
         return layout
+
+    @property
+    def _is_ascii(self) -> bool:
+        return self.header.raw[10:19] == b"'TABLE   "
 
     @property
     def n_rows(self) -> int:
@@ -129,6 +140,9 @@ class Hdu:
 
         Integers become float64 where some of them are undefined, and those are NaN.
         """
+        if column.stored.startswith("S") and not column.dtype and self.n_rows:
+            texts = self._stored_fields(column)
+            return blanked(self._values(column), undefined_fields(texts[:, 0], self.header, column))
         if column.null is None or not self.n_rows:
             return self._values(column)
         if self._is_variable(column):
@@ -136,20 +150,24 @@ class Hdu:
             cells = (self._stored_cell(column, row) for row in range(self.n_rows))
             defined = [blanked(cell, stored == column.null) for cell, stored in zip(values, cells, strict=True)]
             return np.fromiter(defined, object, len(defined))
-        rows, row_bytes = self.shape
-        stored: NDArray[Any] = np.ndarray(
-            (rows, column.repeat),
-            column.stored,
-            buffer=self._sound.data,
-            offset=self._data_start + column.offset,
-            strides=(row_bytes, np.dtype(column.stored).itemsize),
-        )
+        stored = self._stored_fields(column)
         undefined = stored == column.null
         if not undefined.any():
             return self._values(column)
         scale, zero = (self.header.number(f"{card}{column.number}") for card in ("TSCAL", "TZERO"))
         shape = self._values(column).shape if f"TDIM{column.number}" in self.header else self._shape_of(column)
         return blanked(scaled(stored, scale, zero), undefined).reshape(shape)
+
+    def _stored_fields(self, column: TableColumn) -> NDArray[Any]:
+        """A column as it is stored, shape (n_rows, repeat)."""
+        rows, row_bytes = self.shape
+        return np.ndarray(
+            (rows, column.repeat),
+            column.stored,
+            buffer=self._sound.data,
+            offset=self._data_start + column.offset,
+            strides=(row_bytes, np.dtype(column.stored).itemsize),
+        )
 
     def _shape_of(self, column: TableColumn) -> tuple[int, ...]:
         return (self.n_rows,) if column.repeat == 1 else (self.n_rows, column.repeat)
@@ -230,7 +248,7 @@ class Hdu:
 
     def image(self) -> NDArray[Any]:
         """Image data as a read-only view, through astropy where it is scaled or compressed."""
-        if not self.shape:
+        if not self.shape or self.kind != "image":
             raise MissingField("the HDU has no image", path=self._content.name, hdu=self.index)
         if len(self.shape) > MOST_AXES:
             raise CorruptFits(f"an image of {len(self.shape)} axes", path=self._content.name, hdu=self.index)
@@ -241,14 +259,14 @@ class Hdu:
         dtype = np.dtype(IMAGE_DTYPES[self._bitpix])
         count = int(np.prod(self.shape))
         blank = self.header.integer("BLANK") if "BLANK" in self.header and self._bitpix > 0 else None
-        if blank is not None and self.kind == "image":
+        if blank is not None and not self.compressed:
             # BLANK is a stored integer (FITS standard 4.0, 4.4.2.5), which astropy forgets for unsigned images.
             stored = np.frombuffer(self._sound.data, dtype, count, self._data_start).reshape(self.shape)
             if (undefined := stored == blank).any():
                 single = "f4" if dtype.itemsize <= 2 else "f8"
                 values = scaled(stored, self.header.number("BSCALE"), self.header.number("BZERO"), single)
                 return blanked(values, undefined)
-        if self.kind != "image" or not plain or ("BLANK" in self.header and self._bitpix > 0):
+        if self.compressed or not plain or ("BLANK" in self.header and self._bitpix > 0):
             return self._sound.read_by_astropy(self.index, self.header)
         return np.frombuffer(self._sound.data, dtype, count, self._data_start).reshape(self.shape)
 

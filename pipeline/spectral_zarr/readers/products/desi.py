@@ -141,7 +141,7 @@ class Desi:
 
 def _bands(file: FitsFile) -> list[str]:
     # Every file of every survey comes by here, so the columns of its tables are not looked at.
-    images = [hdu.header for hdu in file.hdus if hdu.kind == "image" or hdu.compressed]
+    images = [hdu.header for hdu in file.hdus if hdu.kind == "image"]
     if len(images) < _FEWEST_IMAGES:
         return []
     names = [header.text("EXTNAME").upper() for header in images]

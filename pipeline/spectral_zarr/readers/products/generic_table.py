@@ -66,7 +66,7 @@ class GenericTable:
 def _tables(file: FitsFile, options: ReaderOptions) -> list[Hdu]:
     asked = asked_hdus(file, options, options.table.hdu)
     if asked:
-        return list(asked) if all(hdu.kind == "table" and not hdu.compressed for hdu in asked) else []
+        return list(asked) if all(hdu.kind == "table" for hdu in asked) else []
     return spectrum_tables(file, options.table)
 
 

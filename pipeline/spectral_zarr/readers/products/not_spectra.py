@@ -51,7 +51,7 @@ def _images(file: FitsFile) -> Iterator[Hdu]:
 
 
 def _tables(file: FitsFile) -> Iterator[Hdu]:
-    return (hdu for hdu in _hdus(file) if hdu.kind == "table" and not hdu.compressed)
+    return (hdu for hdu in _hdus(file) if hdu.kind == "table")
 
 
 def _axes(hdu: Hdu) -> list[str]:
@@ -66,7 +66,7 @@ def _is_correlation(file: FitsFile) -> bool:
     hdus = _hdus(file)
     if any(_CORRELATION.search(hdu.name) for hdu in hdus if "CCF" in hdu.name):
         return True
-    if any(hdu.find("CCF") is not None and not hdu.compressed for hdu in hdus):
+    if any(hdu.find("CCF") is not None for hdu in hdus):
         return True
     texts = (
         hdu.header.text(keyword) for hdu in _images(file) for keyword in ("CTYPE1", "CUNIT1") if len(hdu.shape) < 3

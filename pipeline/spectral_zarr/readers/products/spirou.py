@@ -72,7 +72,7 @@ class Spirou:
 
 def _table(file: FitsFile) -> Hdu | None:
     for hdu in file.hdus[1:3]:
-        if hdu.find("FluxAB") is not None and hdu.find("Wave") is not None and not hdu.compressed:
+        if hdu.find("FluxAB") is not None and hdu.find("Wave") is not None:
             return hdu
     return None
 

@@ -83,7 +83,7 @@ class Xsl:
 
 
 def _table(file: FitsFile) -> Hdu | None:
-    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table" and not hdu.compressed)
+    tables = (hdu for hdu in file.hdus[1:3] if hdu.kind == "table")
     return next((one for one in tables if one.n_rows and one.find("WAVE", "WAVELENGTH") and one.find("FLUX")), None)
 
 
