@@ -68,7 +68,9 @@ class Hdu:
         self.compressed = self.kind == "table" and _COMPRESSED in header.raw and header.flag("ZIMAGE")
         if self.compressed:
             self.kind = "image"
-            n_axes = min(header.integer("ZNAXIS") or 0, MOST_AXES)
+            n_axes = header.integer("ZNAXIS") or 0
+            if not 0 < n_axes <= MOST_AXES:
+                raise CorruptFits(f"a compressed image of {n_axes} axes", path=content.name, hdu=index)
             self.shape = tuple(header.integer(f"ZNAXIS{axis}") or 0 for axis in range(n_axes, 0, -1))
 
     @cached_property
