@@ -109,3 +109,13 @@ class TestMadeFiles:
             write(tmp_path / name, ERROR)
         with pytest.raises(RefusedProduct, match="share one name"):
             read_one(write(tmp_path / "a_F.fits", FLUX))
+
+
+class TestNamesOfErrors:
+    @pytest.mark.parametrize("suffix", [" (Error)", "(error)", " [sigma]"])
+    def test_an_object_that_says_error_is_the_same_object(self, tmp_path: Path, read_one: Any, suffix: str) -> None:
+        flux = write(tmp_path / "star_F.fits", FLUX)
+        write(tmp_path / "star_E.fits", ERROR, OBJECT=f"star{suffix}")
+        _, spectrum = read_one(flux)
+        np.testing.assert_array_equal(spectrum.noise, ERROR)
+        assert spectrum.observation.object == "star"

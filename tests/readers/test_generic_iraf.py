@@ -336,6 +336,24 @@ class TestBands:
         with pytest.raises(RefusedProduct, match="BANDID"):
             read_one(write_fits(multispec(flux(4, 1, N_PIX), [f"1 1 0 5000. 0.5 {N_PIX} 0. 1. 2."])))
 
+    def test_of_two_extractions_the_weighted_one_is_the_spectrum(self, write_fits: Any, read_one: Any) -> None:
+        names = (
+            "spectrum: background fit, weights none, clean no",
+            "spectrum: background fit, weights variance, clean no",
+        )
+        names += ("background: background fit", "sigma - background fit, weights variance, clean no")
+        cards = {f"BANDID{i}": name for i, name in enumerate(names, 1)}
+        spec = f"1 1 0 5000. 0.5 {N_PIX} 0. 1. 2."
+        _, spectrum = read_one(write_fits(multispec(flux(4, 1, N_PIX), [spec], **cards)))
+        np.testing.assert_array_equal(spectrum.flux, flux(4, 1, N_PIX)[1, 0])
+        np.testing.assert_array_equal(spectrum.noise, flux(4, 1, N_PIX)[3, 0])
+
+    def test_two_extractions_that_no_word_tells_apart_are_refused(self, write_fits: Any, read_one: Any) -> None:
+        cards = {"BANDID1": "spectrum: background fit, weights variance", "BANDID2": "spectrum - background none"}
+        spec = f"1 1 0 5000. 0.5 {N_PIX} 0. 1. 2."
+        with pytest.raises(RefusedProduct, match="several bands are the spectrum"):
+            read_one(write_fits(multispec(flux(2, 1, N_PIX), [spec], **cards)))
+
     def test_the_bands_of_carpy_have_other_names(self, write_fits: Any, read_one: Any) -> None:
         names = ("sky spectrum", "object spectrum", "noise spectrum", "signal-to-noise spectrum", "lamp spectrum")
         names += ("flat spectrum", "spectrum: object divided by flat")

@@ -223,3 +223,21 @@ class TestKit(ReaderTests):
 
     def files(self) -> list[Path]:
         return self.made
+
+
+class TestOrdersAndNames:
+    def test_the_column_gives_the_order_of_slitless_spectra(self, write_fits: Any, read_all: Any) -> None:
+        table = flat()
+        column = fits.Column("SPECTRAL_ORDER", "J", array=[1, 2, 1])
+        table = fits.BinTableHDU.from_columns(table.columns + column, name="EXTRACT1D")
+        _, spectra = read_all(write_fits(table, **{**CARDS, "EXP_TYPE": "NIS_WFSS"}))
+        assert [one.observation.order for one in spectra] == ["1", "2"]
+
+    def test_a_table_that_lost_its_name_is_known_by_its_columns(
+        self, write_fits: Any, read_one: Any, claimants: Any
+    ) -> None:
+        table = extract1d()
+        del table.header["EXTNAME"]
+        path = write_fits(table, **CARDS)
+        assert claimants(path) == ["jwst-spec"]
+        np.testing.assert_array_equal(read_one(path)[1].flux, arrays()["flux"])

@@ -119,6 +119,15 @@ class TestMpdaf:
         assert (ready.flux_unit, spectrum.sampling.medium) == ("1e-20 erg / (Angstrom cm2 s)", "air")
         assert (spectrum.observation.object, spectrum.hdu) == ("star", 1)
 
+    @pytest.mark.parametrize("unit", ["", f"({FLAM})**2"])
+    def test_a_variance_without_a_name_follows_the_data(self, write_fits: Any, read_one: Any, unit: str) -> None:
+        data = image("DATA", FLUX, BUNIT=FLAM, **AXIS)
+        stat = fits.ImageHDU(np.full(N, 0.25))
+        stat.header.update({**AXIS, **({"BUNIT": unit} if unit else {})})
+        _, spectrum = read_one(write_fits(data, stat))
+        assert spectrum.noise_kind == "variance"
+        np.testing.assert_array_equal(prepare(spectrum).uncertainty, np.full(N, 0.5, np.float32))
+
     def test_the_class_of_an_error_tells_its_kind(self, write_fits: Any, read_one: Any) -> None:
         data = image("DATA", FLUX, BUNIT=FLAM, **AXIS)
         stat = image("STAT", np.full(N, 0.25), HDUCLAS2="ERROR", HDUCLAS3="RMSE", **AXIS)

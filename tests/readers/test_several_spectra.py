@@ -84,6 +84,9 @@ class TestSeveralHdus:
             read_all(path, options)
         named = ast.literal_eval(re.search(r"hdu = (\d+)", caught.value.message)[1])  # type: ignore[index]
         assert named == hdus[0]
+        if together := re.search(r"hdu = (\[.*\])", caught.value.message):
+            _, spectra = read_all(path, ReaderOptions(hdu=tuple(ast.literal_eval(together[1])), image=options.image))
+            assert [one.hdu for one in spectra] == hdus
         for hdu in hdus:
             _, (spectrum,) = read_all(path, ReaderOptions(hdu=hdu, image=options.image))
             assert spectrum.hdu == hdu

@@ -170,3 +170,17 @@ def test_an_ingest_publishes_the_good_fibres_and_names_the_dead_one(tmp_path: Pa
     np.testing.assert_array_equal(store["signal/flux_raw"][:], flux[[0, 6]])
     assert store["metadata/object"][:].tolist() == ["star 0", "star 6"]
     assert store["metadata/spec_id"][:].tolist() == ["made", "made-h0r6"]
+
+
+class TestOneObject:
+    def test_an_image_of_one_dimension_is_one_fibre(self, write_fits: Any, read_all: Any, claimants: Any) -> None:
+        hdus = reduction(table=fibres(("P",)), flux=FLUX[0])
+        hdus[1] = fits.ImageHDU(VARIANCE[0], name="VARIANCE")
+        path = write_fits(*hdus)
+        assert claimants(path) == ["2dfdr"]
+        (one,) = spectra(read_all(path)[1])
+        np.testing.assert_array_equal(one.flux, FLUX[0])
+        np.testing.assert_array_equal(one.noise, VARIANCE[0])
+        prepared = prepare(one)
+        np.testing.assert_allclose(prepared.grid.wavelength(), 6001.5 + (np.arange(N_PIX) - 40) * 1.5, rtol=1e-14)
+        assert one.observation.object == "star 0"

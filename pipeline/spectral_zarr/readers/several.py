@@ -91,7 +91,7 @@ def has_vectors(table: Hdu, options: TableOptions) -> bool:
     return table.n_rows > 1 and any(_is_vector(table, flux) for flux in flux_columns(table.layout.columns, options))
 
 
-def require_one(file: FitsFile, spectra: Sequence[Hdu], others: Iterable[Hdu] = ()) -> None:
+def require_one(file: FitsFile, spectra: Sequence[Hdu], others: Iterable[Hdu] = (), *, lists: bool = True) -> None:
     """Refuse a file in which more than one HDU holds a spectrum and the user chose none.
 
     Parameters
@@ -102,6 +102,8 @@ def require_one(file: FitsFile, spectra: Sequence[Hdu], others: Iterable[Hdu] = 
         What the reader would read.
     others : iterable of Hdu
         What another reader would.
+    lists : bool
+        Whether the reader takes a list of HDUs of one kind.
 
     Raises
     ------
@@ -113,8 +115,8 @@ def require_one(file: FitsFile, spectra: Sequence[Hdu], others: Iterable[Hdu] = 
     if len(both) < 2:
         return
     seen = ", ".join(f"{hdu.index} ({hdu.name or hdu.kind})" for hdu in both)
-    together = [hdu.index for hdu in spectra]
-    rows = f", or hdu = {together} to store a row of each" if len(together) > 1 else ""
+    together = lists and len({hdu.kind for hdu in both}) == 1
+    rows = f", or hdu = {[hdu.index for hdu in both]} to store a row of each" if together else ""
     message = f"HDUs {seen} hold a spectrum each; set hdu = {both[0].index}, for example, in [readers] to choose one"
     raise RefusedProduct(message + rows, path=file.name)
 

@@ -16,6 +16,7 @@ from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, open_fits
 from spectral_zarr.readers.observing import observe, velocity_frame
 
 _NAME = re.compile(r".+[_-]n?(?P<role>[EFef])\.fits(?:\.gz)?")
+_ERROR = re.compile(r"\s*[\[(]\s*(error|err|sigma|sig)\s*[\])]\s*$", re.IGNORECASE)
 _INSTRUMENTS = ("HIRES", "ESI", "MAGE", "MIKE")
 _SAME_TEXT = ("OBJECT", "DATE-OBS", "UT-TIME", "UTC", "EXPTIME")
 
@@ -108,7 +109,7 @@ def _basename(name: str) -> str:
 
 def _require_pair(flux: FitsFile, error: FitsFile) -> None:
     one, other = flux.primary, error.primary
-    differing = [keyword for keyword in _SAME_TEXT if one.text(keyword) != other.text(keyword)]
+    differing = [keyword for keyword in _SAME_TEXT if _bare(one.text(keyword)) != _bare(other.text(keyword))]
     if flux.hdus[0].shape != error.hdus[0].shape or not _same_axis(one, other):
         differing.append("the wavelength axis")
     if differing:
@@ -117,6 +118,11 @@ def _require_pair(flux: FitsFile, error: FitsFile) -> None:
             f" {', '.join(differing)}; rename them if they are two spectra"
         )
         raise RefusedProduct(message, path=flux.name, hdu=0)
+
+
+def _bare(text: str) -> str:
+    # XIDL appends to the OBJECT of an error what the file is.
+    return _ERROR.sub("", text)
 
 
 def _same_axis(one: Header, other: Header) -> bool:

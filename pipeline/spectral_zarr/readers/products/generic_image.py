@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
@@ -46,6 +47,7 @@ _NOISE_HDUS: MappingProxyType[str, NoiseKind] = MappingProxyType(
         "STAT": "variance",
     }
 )
+_SQUARE = re.compile(r"\(\s*(.+?)\s*\)\s*(?:\*\*|\^)?\s*2")
 _NOISE_CLASSES: MappingProxyType[str, NoiseKind] = MappingProxyType(
     {"RMSE": "sigma", "MSE": "variance", "INVMSE": "ivar"}
 )
@@ -60,8 +62,10 @@ class GenericImage:
     Further axes may have the length 1. Images of the same length that are named WAVELENGTH, ERROR (SIG), IVAR,
     VARIANCE or CONTINUUM belong to the spectrum, as in files of linetools (``XSpectrum1D``, whose cards UNITS and
     METADATA hold units and medium as JSON); images DATA, STAT (a variance, or what HDUCLAS3 says) and DQ (0 is good)
-    are a spectrum of MPDAF. An image without a name is not used. What the header does not say must stand in the table
-    ``[readers.image]`` of the configuration.
+    are a spectrum of MPDAF, whose variance is the image behind DATA where it has no name and no other unit. Further
+    images with an axis, unless named after what describes a spectrum, are spectra of their own: ``hdu`` in
+    ``[readers]`` chooses. What the header does not say must stand in the table ``[readers.image]`` of the
+    configuration.
     """
 
     name = "generic-image"
@@ -145,7 +149,9 @@ def _refuse_others(file: FitsFile, hdus: list[Hdu], options: ReaderOptions) -> N
     """Refuse a file in which further images or tables hold a spectrum that belongs to none of `hdus`."""
     if not is_line(hdus[0]):
         return
-    require_one(file, hdus, [*spectrum_images(file), *spectrum_tables(file, options.table)])
+    own = {_noise(file, hdu)[0] for hdu in hdus}
+    others = [*spectrum_images(file), *spectrum_tables(file, options.table)]
+    require_one(file, hdus, [hdu for hdu in others if hdu not in own])
 
 
 def _refuse_several(hdu: Hdu, path: str) -> None:
@@ -198,8 +204,20 @@ def _wavelengths(file: FitsFile, flux: Hdu) -> Hdu | None:
 def _noise(file: FitsFile, flux: Hdu) -> tuple[Hdu | None, NoiseKind]:
     hdu = _companion(file, flux, tuple(_NOISE_HDUS))
     if hdu is None:
-        return None, "sigma"
+        unnamed = _unnamed_variance(file, flux)
+        return unnamed, "variance" if unnamed else "sigma"
     return hdu, _NOISE_CLASSES.get(hdu.header.text("HDUCLAS3").upper(), _NOISE_HDUS[hdu.name])
+
+
+def _unnamed_variance(file: FitsFile, flux: Hdu) -> Hdu | None:
+    """The image behind DATA that MPDAF reads as variance by its place, where its name was lost."""
+    following = file.hdus[flux.index + 1] if flux.index + 1 < len(file.hdus) else None
+    if flux.name != "DATA" or following is None or following.name or not is_line(following):
+        return None
+    unit = following.header.text("BUNIT")
+    square = _SQUARE.fullmatch(unit)
+    is_variance = not unit or (square is not None and same_unit(square[1], flux.header.text("BUNIT")))
+    return following if is_variance and following.shape[-1] == flux.shape[-1] else None
 
 
 def _require_same_unit(flux: Hdu, sigma: Hdu | None, path: str) -> None:

@@ -30,7 +30,7 @@ from spectral_zarr.readers.several import asked_hdus, beside_a_spectrum, require
 
 _SYSTEMS = ("multispec", "equispec")
 _BANDS = (
-    ("spectrum", re.compile(r"^(spectrum\b(?!\s*:)|object spectrum)", re.IGNORECASE)),
+    ("spectrum", re.compile(r"^(spectrum\b(?!\s*:(?!\s*background\b))|object spectrum)", re.IGNORECASE)),
     ("sigma", re.compile(r"^(sigma\b|noise spectrum)", re.IGNORECASE)),
     ("raw", re.compile(r"^raw\b", re.IGNORECASE)),
     ("other", re.compile(r"\S")),
@@ -69,7 +69,7 @@ class GenericIraf:
         refuse_calibration(file.primary, path=file.name, hdu=hdu.index)
         if not asked_hdus(file, options, options.image.hdu):
             dispersed = (one for one in file.hdus[1:] if one.kind == "image" and system(one.header) in _SYSTEMS)
-            require_one(file, [hdu], [one for one in dispersed if not beside_a_spectrum(one)])
+            require_one(file, [hdu], [one for one in dispersed if not beside_a_spectrum(one)], lists=False)
         layout = _layout(hdu, file.name)
         if layout.n_apertures > 1 and options.echelle != "rows":
             what = f"IRAF {system(hdu.header)} image of {layout.n_apertures} apertures (echelle orders or fibres)"
@@ -128,7 +128,7 @@ def _layout(hdu: Hdu, path: str) -> _Layout:
     unsaid = not mapping and len(shape) == 2 and rows > 1 and f"BANDID{rows}" in header and "APNUM2" not in header
     bands_are_rows = moved or unsaid
     n_bands = rows if bands_are_rows else planes
-    bands = tuple(_band(header, number) for number in range(1, n_bands + 1))
+    bands = _bands(header, n_bands)
     if n_bands > 1 and not any(bands):
         message = (
             f"{n_bands} bands without a BANDID card, so what they hold is unknown; extract the spectrum with scopy"
@@ -137,14 +137,25 @@ def _layout(hdu: Hdu, path: str) -> _Layout:
     return _Layout(1 if bands_are_rows else rows, shape[-1], bands, bands_are_rows, mapping[3] + 1 if lost else None)
 
 
+def _bands(header: Header, number: int) -> tuple[str, ...]:
+    found = tuple(_band(header, one) for one in range(1, number + 1))
+    if found.count("spectrum") < 2:
+        return found
+    # Of several extractions, apextract calls the one without weights raw.
+    plain = ["weights none" in header.text(f"BANDID{one}").lower() for one in range(1, number + 1)]
+    return tuple("raw" if role == "spectrum" and one else role for role, one in zip(found, plain, strict=True))
+
+
 def _band(header: Header, number: int) -> str:
     text = header.text(f"BANDID{number}")
     return next((role for role, pattern in _BANDS if pattern.match(text)), "")
 
 
 def _flux_band(bands: tuple[str, ...]) -> int | None:
-    if "spectrum" in bands:
+    if bands.count("spectrum") == 1:
         return bands.index("spectrum")
+    if "spectrum" in bands:
+        return None
     return 0 if bands in (("",), ("raw",)) else None
 
 
@@ -155,7 +166,8 @@ def _spectrum(
     flux_band = _flux_band(layout.bands)
     if flux_band is None:
         seen = ", ".join(f"'{header.text(f'BANDID{number}')}'" for number in range(1, len(layout.bands) + 1))
-        message = f"no band is the spectrum among {seen}; ingest the file that has it, or extract it with scopy"
+        what = "several bands are" if "spectrum" in layout.bands else "no band is"
+        message = f"{what} the spectrum among {seen}; ingest the file that has it, or extract it with scopy"
         raise RefusedProduct(message, path=file.name, hdu=hdu.index)
     noise_band = layout.bands.index("sigma") if "sigma" in layout.bands else None
     sampling, covered, order = _axis(file.name, hdu, layout, line, options.image)

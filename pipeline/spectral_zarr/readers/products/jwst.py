@@ -79,6 +79,10 @@ class JwstSpectra:
 
 def _tables(file: FitsFile) -> list[Hdu]:
     named = tuple(hdu for hdu in file.hdus if hdu.kind == "table" and hdu.name in _EXTENSIONS)
+    if not named:
+        # Tables that were written again by astropy have lost their EXTNAME and kept their columns.
+        unnamed = tuple(hdu for hdu in file.hdus if hdu.kind == "table" and not hdu.name)
+        return tables_with(unnamed, "WAVELENGTH", "FLUX", "SURF_BRIGHT")
     return tables_with(named, "WAVELENGTH", "FLUX")
 
 
@@ -158,8 +162,13 @@ def _observation(primary: Header, table: Hdu, row: int) -> Observation:
         **_position(primary, table, row)._asdict(),
         velocity_frame=velocity_frame(first_text(header, "SPECSYS") or first_text(primary, "SPECSYS"), "barycentric"),
         flux_calibration="absolute",
-        order=header.text("SPORDER") if slitless else "",
+        order=(header.text("SPORDER") or _order(table, row)) if slitless else "",
     )
+
+
+def _order(table: Hdu, row: int) -> str:
+    order = table.cell_number("SPECTRAL_ORDER", row)
+    return str(int(order)) if math.isfinite(order) else ""
 
 
 def _moment(primary: Header, table: Hdu, row: int) -> str:

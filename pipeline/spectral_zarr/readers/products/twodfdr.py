@@ -36,7 +36,8 @@ class TwoDfdr:
     """All programme fibres of one exposure, or of a combination.
 
     Layout of 2dFdr (Croom et al. 2004, AAO Newsletter 106; AAO Software Team 2015, ascl:1505.015): the rows of the
-    primary image are fibres, VARIANCE has the same shape, and the table FIBRES says what each fibre was on: only TYPE
+    primary image (of one dimension for one object) are fibres,
+    VARIANCE has the same shape, and the table FIBRES says what each fibre was on: only TYPE
     ``P`` is a target. The axis of the image is linear, with CRPIX1 in the middle of the array, or logarithmic; a HDU
     WAVELENGTH holds the axis, or its decimal logarithm, where the cards do not. A variance that is not positive marks
     a bad pixel. The medium is that of the card VACUUM; without it and without a medium in ``[readers.image]`` it is
@@ -56,7 +57,7 @@ class TwoDfdr:
     )
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
-        if len(file.hdus[0].shape) != 2:
+        if len(file.hdus[0].shape) not in (1, 2):
             return False
         fibres = file.named("FIBRES")
         if fibres is None or fibres.kind != "table":
@@ -68,7 +69,7 @@ class TwoDfdr:
         command = header.text("RUNCMD").upper()
         if command and command != _SCIENCE_COMMAND:
             raise RefusedProduct(f"RUNCMD = '{command}': a calibration exposure; leave it out", path=file.name, hdu=0)
-        flux = file.hdus[0].image()
+        flux = np.atleast_2d(file.hdus[0].image())
         if fibres is None or fibres.find("TYPE") is None:
             raise MissingField("FIBRES has no column TYPE, so that sky and targets look alike", path=file.name)
         if fibres.n_rows != flux.shape[0]:
@@ -105,10 +106,11 @@ def _variance(file: FitsFile, flux: Pixels) -> Pixels | None:
     hdu = file.named("VARIANCE")
     if hdu is None:
         return None
-    if hdu.shape != flux.shape:
-        message = f"VARIANCE has shape {hdu.shape} beside a flux of {flux.shape}; reduce the file again"
+    variance = np.atleast_2d(hdu.image())
+    if variance.shape != flux.shape:
+        message = f"VARIANCE has shape {variance.shape} beside a flux of {flux.shape}; reduce the file again"
         raise MissingField(message, path=file.name, hdu=hdu.index)
-    return hdu.image()
+    return variance
 
 
 def _samplings(file: FitsFile, shape: tuple[int, ...], options: ReaderOptions) -> list[Sampling]:
