@@ -174,6 +174,20 @@ class TestIdentifiers:
         assert np.isnan([found[1].ra, found[1].dec, found[2].ra, found[2].dec]).all()
         assert [len(one.notes) for one in found] == [0, 0, 1]
 
+    def test_rows_of_a_table_of_vectors_have_the_position_of_their_units(self, write_fits: Any, read_all: Any) -> None:
+        columns = [
+            fits.Column("wavelength", f"{N}D", unit="Angstrom", array=np.tile(5000.0 + np.arange(N), (3, 1))),
+            fits.Column("flux", f"{N}E", unit="erg/s/cm2/Angstrom", array=np.ones((3, N))),
+            fits.Column("ra", "D", unit="hour", array=[12.5, 0.0, 30.0]),
+            fits.Column("dec", "D", unit="deg", array=[10.0, 0.0, 1.0]),
+        ]
+        found = [
+            one.observation
+            for one in read_all(write_fits(fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)))[1]
+        ]
+        np.testing.assert_array_equal([(one.ra, one.dec) for one in found], [(187.5, 10.0), *[(np.nan, np.nan)] * 2])
+        assert [len(one.notes) for one in found] == [0, 0, 1]
+
     def test_of_a_flux_and_its_error_the_names_are_those_of_the_flux(self, tmp_path: Path) -> None:
         directory = tmp_path / "files"
         directory.mkdir()

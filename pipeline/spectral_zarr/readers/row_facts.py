@@ -19,6 +19,7 @@ from spectral_zarr.readers.array_roles import FACT_COLUMNS, SPEC_ID_NAMES, is_pa
 from spectral_zarr.readers.fits import FitsFile
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
+from spectral_zarr.readers.observing import NOWHERE, sky_cells
 from spectral_zarr.readers.several import stem_of
 
 _SCALAR = re.compile(r"1?[BIJKED]|\d*A.*")
@@ -87,8 +88,13 @@ class RowColumns:
             if fact not in _NUMBERS:
                 if text := _text(values[row]):
                     facts[fact] = text
-            elif math.isfinite(number := float(values[row])) and not is_listed(np.array([number]), SENTINELS)[0]:
-                facts[fact] = number
+            elif fact == "snr":
+                number = float(values[row])
+                if math.isfinite(number) and not is_listed(np.array([number]), SENTINELS)[0]:
+                    facts[fact] = number
+        place = sky_cells(self._table, row, ("ra", "dec"))
+        if place != NOWHERE:
+            facts.update(place._asdict())
         if "snr" in facts:
             facts["snr_method"] = f"catalogue:{self._facts['snr'][0]}"
         if self._identifiers and self._identifiers[row]:

@@ -60,6 +60,9 @@ def parse_value(card: bytes) -> CardValue:
 
 def comment_text(card: bytes) -> str:
     """Comment of one card, '' without one and for a card that `parse_value` leaves to astropy."""
+    value = card[card.find(b"=") + 1 :]
+    if not value.lstrip().startswith(b"'"):
+        return value.partition(b"/")[2].decode("latin-1").strip()
     match = _VALUE.match(card, card.find(b"=") + 1)
     if match is None:
         return ""

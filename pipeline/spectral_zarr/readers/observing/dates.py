@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
-from spectral_zarr.contract.dates import on_calendar
+from spectral_zarr.contract.dates import DATE_OBS, on_calendar
 from spectral_zarr.readers.fits import Header
 
 DATE_CARDS = ("DATE-OBS", "DATEOBS", "DATE_OBS", "UTDATE", "UT-DATE", "DATE-BEG", "DATE_BEG")
@@ -22,6 +22,7 @@ _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d?)(\.\d{0,9})?\d*)?\s*(?:Z|UTC?|\+0
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _JD_OF_MJD_ZERO = 2400000.5
 
+_MOST_DIGITS = len("2000-01-01T00:00:00.123456789Z")
 _LEAP_DAYS = ((6, 30), (12, 31))
 
 
@@ -111,6 +112,10 @@ def iso_moment(text: str) -> str:
     >>> iso_moment("2013-10-22 05:06:52.142Z"), iso_moment("2016-12-31T24:00:00"), iso_moment("2015-02-29")
     ('2013-10-22T05:06:52.142', '2016-12-31', '')
     """
+    if (usual := DATE_OBS.match(text)) is not None and len(text) < _MOST_DIGITS:
+        parts = [int(part) for part in usual.groups() if part]
+        if on_calendar(*parts):
+            return text.rstrip("Z")
     day, _, clock = text.strip().replace("T", " ", 1).partition(" ")
     return moment(day, clock)
 

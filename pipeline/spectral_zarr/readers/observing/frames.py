@@ -16,6 +16,8 @@ _EQUINOX = re.compile(r"([BJ]?)\s*(\d{4}(?:\.\d*)?)$", re.IGNORECASE | re.ASCII)
 _IN_COMMENT = re.compile(r"\b(?:B?(?P<b>1950)|J?(?P<j>2000))(?:\.0*)?\b", re.ASCII)
 _OF_COORDINATES = re.compile(r"equinox|coord|\bra\b|r\.a\.|precess", re.IGNORECASE)
 _YEARS_OF_EQUINOXES = 25.0
+_TODAY = ("2000.0", "2000")
+_SYSTEMS = ("", "FK5", "ICRS")
 _J2000 = 2000.0
 _FIRST_FK5 = 1984.0
 
@@ -52,6 +54,15 @@ def frame_of(headers: Sequence[Header], comment: str, equinox_cards: tuple[str, 
     Contradiction
         When EQUINOX, RADESYS and the comment exclude one another.
     """
+    # Nearly all headers say so, and have nothing else to be looked at.
+    if (
+        headers[0].text("EQUINOX") in _TODAY
+        and "1950" not in comment
+        and headers[0].text(_SYSTEM_CARDS[0]) in _SYSTEMS
+        and headers[0].text(_SYSTEM_CARDS[1]) in _SYSTEMS
+        and equinox_cards == EQUINOX_CARDS
+    ):
+        return ICRS
     name, system = _first(headers, _SYSTEM_CARDS)
     card, letter, year = next(
         ((card, *found) for card in equinox_cards for h in headers if (found := _equinox(h, card)) is not None),

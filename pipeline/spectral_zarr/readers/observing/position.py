@@ -241,7 +241,7 @@ def _in_unit(ra: Angle, dec: Angle, unit: Unit) -> tuple[float, float]:
 def _witnesses(header: Header, own: Pair) -> list[tuple[str, float, float]]:
     """Positions of the header whose unit is certain: name of the card, right ascension and declination in degrees."""
     found = []
-    written = in_comment(header.comment(own[0])), in_comment(header.comment(own[1]))
+    written = tuple(in_comment(text) if ":" in (text := header.comment(name)) else MISSING for name in own)
     for name, (ra, dec) in (
         (f"the comment of {own[0]}", written),
         *((pair[0], (_card(header, pair[0]), _card(header, pair[1]))) for pair in _present(header) if pair != own),
