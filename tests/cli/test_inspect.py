@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from spectral_zarr.config import Config, load_config
 from spectral_zarr.testing import write_samples
 from tests.cli.conftest import Run
 
@@ -78,6 +79,29 @@ class TestInspect:
         found = run("inspect", mixed, "--cluster", "serial", "--lists", "lists", "--json").json
         listing = next(group["list"] for group in found["groups"] if group["reader"].startswith("sdss-spec"))
         assert run("ingest", f"@{listing}", "sdss.zarr", "--cluster", "serial", "--json").json["rows"] == 6
+
+    def test_the_configuration_that_files_need_is_written_with_its_choices(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "in").mkdir()
+        columns = {"WAVE": np.linspace(4000.0, 4100.0, 64), "FLUX": np.arange(1.0, 65.0)}
+        Table(columns).write(tmp_path / "in/table.fits")
+        options = ("--cluster", "serial", "--write-config", "ingest.toml")
+        assert run("inspect", "in", *options).code == 0
+        text = (tmp_path / "ingest.toml").read_text()
+        assert '# wavelength_unit = "Angstrom"  # or "nm"' in text
+        assert "# flux_unit = " in text
+        assert load_config(tmp_path / "ingest.toml") == Config()
+        (tmp_path / "ingest.toml").write_text(text.replace("# wave", "wave").replace("# flux_unit", "flux_unit"))
+        answers = ("--config", "ingest.toml", "--cluster", "serial")
+        assert run("ingest", "in", "out.zarr", *answers).code == 0
+        assert run("inspect", "in", *options).code == 2, "an existing file is kept"
+
+    def test_what_the_files_tell_is_filled_in(self, run: Run, tmp_path: Path) -> None:
+        columns = {"WAVE": np.linspace(4000.0, 4100.0, 64) * u.AA, "FLUX": np.arange(1.0, 65.0) * u.Jy}
+        Table(columns).write(tmp_path / "table.fits")
+        run("inspect", "table.fits", "--cluster", "serial", "--write-config", "ingest.toml")
+        found = load_config(tmp_path / "ingest.toml").readers
+        assert (found.only, found.table.flux_unit, found.table.medium) == (("generic-table",), "Jy", "unknown")
+        assert '# medium = "air"  # or "vacuum"' in (tmp_path / "ingest.toml").read_text()
 
     def test_a_list_is_offered_only_where_it_exists(self, run: Run, tmp_path: Path) -> None:
         for product in ("sdss-spec", "wcs1d"):

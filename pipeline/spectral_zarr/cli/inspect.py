@@ -32,6 +32,10 @@ def inspect(
         Path | None,
         typer.Option("--lists", metavar="DIR", help="Write the files of each product to a list for ingest @list.txt."),
     ] = None,
+    write_config: Annotated[
+        Path | None,
+        typer.Option("--write-config", metavar="FILE", help="Write the configuration that these files need."),
+    ] = None,
     cluster: options.AutoCluster = "auto",
     workers: options.Workers = 0,
     quiet: options.Quiet = False,
@@ -47,6 +51,10 @@ def inspect(
     files = scan_sources(sources, limit)
     with watching(quiet=quiet) as observer, DeferredExecutor(cluster, workers, observer.note) as executor:
         found = inspect_files(files, settings, executor, observer)
+    if write_config is not None:
+        from spectral_zarr.cli.advice import write_configuration
+
+        write_configuration(write_config, found)
     names = _store_names(found.groups)
     written = _write_lists(lists, found.groups, names) if lists is not None else {}
     if as_json:
