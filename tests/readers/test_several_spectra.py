@@ -121,6 +121,37 @@ class TestAList:
         assert [one.hdu for one in spectra] == ([1, 2] if "[" in text else [2])
 
 
+def synphot_file() -> list[Any]:
+    tables = []
+    for level in (1.0, 2.0):
+        wave = fits.Column("WAVELENGTH", "E", unit="ANGSTROMS", array=WAVE)
+        tables.append(fits.BinTableHDU.from_columns([wave, fits.Column("FLUX", "E", unit="FLAM", array=WAVE * level)]))
+        tables[-1].header["EXPR"] = "em(1215.7,0.04,3.05e-13,flam)"
+    return tables
+
+
+def eso_file() -> list[Any]:
+    tables = []
+    for level in (1.0, 2.0):
+        wave = fits.Column("WAVE", "50D", unit="nm", array=WAVE[None] / 10)
+        flux = fits.Column("FLUX", "50E", unit=UNIT, array=WAVE[None] * level)
+        tables.append(fits.BinTableHDU.from_columns([wave, flux]))
+        tables[-1].header.update(VOCLASS="SPECTRUM V2.0", INSTRUME="FORS2")
+    return tables
+
+
+class TestProductsOfOneTable:
+    @pytest.mark.parametrize(("make", "reader"), [(synphot_file, "stsci-synphot"), (eso_file, "eso-sdp")])
+    def test_a_second_one_is_not_lost(self, write_fits: Any, read_all: Any, make: Any, reader: str) -> None:
+        path = write_fits(*make(), PRODCATG="SCIENCE.SPECTRUM" if reader == "eso-sdp" else "none")
+        with pytest.raises(RefusedProduct, match=r"HDUs 1 \(table\), 2 \(table\) hold a spectrum each; set hdu = 1"):
+            read_all(path)
+        for hdu in (1, 2):
+            name, (spectrum,) = read_all(path, ReaderOptions(hdu=hdu))
+            assert (name, spectrum.hdu) == (reader, hdu)
+            np.testing.assert_array_equal(spectrum.flux, np.ravel(fits.getdata(path, hdu)["FLUX"]))
+
+
 class TestCompanions:
     @pytest.mark.parametrize("name", ["ERROR", "IVAR", "SKY", "MASK", "MODEL", "WAVELENGTH_SKY", "FLUX_ERR"])
     def test_what_describes_a_spectrum_is_none(self, write_fits: Any, read_one: Any, name: str) -> None:

@@ -121,6 +121,27 @@ def require_one(file: FitsFile, spectra: Sequence[Hdu], others: Iterable[Hdu] = 
     raise RefusedProduct(message + rows, path=file.name)
 
 
+def only_table(file: FitsFile, table: Hdu, options: ReaderOptions) -> Hdu:
+    """The table of a product that has one spectrum in a file, or the one that the user chose of several.
+
+    Raises
+    ------
+    RefusedProduct
+        When further tables have the same columns, so that they hold spectra too, and ``hdu`` chooses none.
+    """
+    if len(file.hdus) < 3:
+        return table
+    names = table.layout.by_name.keys()
+    alike = [hdu for hdu in file.hdus if hdu.kind == "table" and hdu.layout.by_name.keys() == names]
+    if len(alike) < 2:
+        return table
+    asked = asked_hdus(file, options, options.table.hdu)
+    chosen = [hdu for hdu in alike if hdu in asked]
+    if len(chosen) != 1:
+        require_one(file, alike, lists=False)
+    return chosen[0]
+
+
 def named_by_hdu(spectrum: Spectrum, file: FitsFile, *, several: bool) -> Spectrum:
     """The spectrum with an identifier that tells its HDU, where a file gives several."""
     if not several:

@@ -14,6 +14,7 @@ from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_text, observe
+from spectral_zarr.readers.several import only_table
 from spectral_zarr.readers.space import indefinite, tables_with, unit_of, used_columns
 
 _MODEL_NAME = re.compile(r"_mod(el)?(_|\d|\.|$)")
@@ -48,6 +49,7 @@ class Calspec:
         table, primary = _table(file), file.primary
         if table is None:
             raise MissingField("no table has WAVELENGTH, FLUX and STATERROR; leave the file out", path=file.name)
+        table = only_table(file, table, options)
         stem = first_text(primary, "FILENAME").rpartition("/")[2].lower().removesuffix(".gz").removesuffix(".fits")
         measured = table.find("STATERROR") is not None
         observed = measured or not _is_model(primary, stem or file.name.rpartition("/")[2].lower())

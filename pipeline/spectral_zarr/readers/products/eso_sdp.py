@@ -22,6 +22,7 @@ from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_number, positive, velocity_frame
 from spectral_zarr.readers.reader import MANY_FILES
 from spectral_zarr.readers.sdp_columns import SpectrumColumns, spectrum_columns
+from spectral_zarr.readers.several import only_table
 
 _COUNTS = frozenset({"adu", "ct", "count", "electron"})
 _CNAME = re.compile(r"\d{8}[+-]\d{7}")
@@ -89,7 +90,7 @@ class EsoSdp:
         return declared and spectrum_columns(file.hdus[1].layout, normalized=False).flux is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        table = _table(file)
+        table = only_table(file, _table(file), options)
         contnorm = file.primary.flag("CONTNORM") or table.header.flag("CONTNORM")
         columns = spectrum_columns(table.layout, normalized=contnorm)
         wavelength, flux = _required(columns, table, file.name)

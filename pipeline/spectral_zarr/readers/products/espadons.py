@@ -13,6 +13,7 @@ from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.observing import date_obs, first_moment, first_text, moment, observe, positive, start_mjd
+from spectral_zarr.readers.several import only_table
 
 _ROWS_PER_GROUP = {3: 3, 6: 3, 12: 3, 24: 6}
 """Rows of the matrix to rows of one group: wavelength, I, error; or wavelength, I, V, two nulls, error."""
@@ -122,10 +123,10 @@ class PolarBase:
         return polarbase or any(name in instrument.upper() for name in ("NARVAL", "ESPADONS"))
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        table = file.hdus[1]
+        table = only_table(file, file.hdus[1], options)
         if table.n_rows < 2:
             message = f"a PolarBase table has one row per pixel and this one has {table.n_rows}; fetch the file again"
-            raise RefusedProduct(message, path=file.name, hdu=1)
+            raise RefusedProduct(message, path=file.name, hdu=table.index)
         normalized = table.find("FLUX_NOR") is not None
         columns = [table.find(*names) for names in (("AWAV",), ("FLUX_NOR", "FLUX"), ("FLUX_ERR",))]
         unit = table.header.text(f"TUNIT{columns[0].number}") if columns[0] else ""
@@ -142,7 +143,7 @@ class PolarBase:
             header=project(
                 [(0, file.primary), (1, table.header)], policy, {1: [column.number for column in columns if column]}
             ),
-            hdu=1,
+            hdu=table.index,
         )
 
 

@@ -14,6 +14,7 @@ from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_text, header_snr, instrument_name, observe, sky
 from spectral_zarr.readers.sdp_columns import spectrum_columns
+from spectral_zarr.readers.several import only_table
 
 _MARKS = ("SPECUID", "OBJ_UID", "OBJ_NME", "4L1_SNR")
 
@@ -44,7 +45,8 @@ class FourmostL1:
         return marked or file.primary.text("INSTRUME").upper().startswith("QMOST")
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        table = _table(file)
+        found = _table(file)
+        table = only_table(file, found, options) if found else None
         columns = spectrum_columns(table.layout, normalized=False) if table is not None else None
         if table is None or columns is None or columns.wavelength is None or columns.flux is None:
             raise MissingField("PHASE3SPECTRUM has no columns WAVE and FLUX; fetch the file again", path=file.name)

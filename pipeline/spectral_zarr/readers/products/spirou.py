@@ -11,6 +11,7 @@ from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, observe, start_mjd
 from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
+from spectral_zarr.readers.several import only_table
 
 _REFUSED = (
     ("POL", "a polarimetric product (p.fits)"),
@@ -49,7 +50,7 @@ class Spirou:
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         if (table := _table(file)) is not None:
-            yield _merged(file, table, options, policy)
+            yield _merged(file, only_table(file, table, options), options, policy)
             return
         flux, wavelength = file.named("FLUXAB"), file.named("WAVEAB")
         what = next((what for name, what in _REFUSED if file.named(name) is not None), "")

@@ -12,6 +12,7 @@ from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_text
+from spectral_zarr.readers.several import only_table
 from spectral_zarr.readers.space import indefinite, tables_with, used_columns
 from spectral_zarr.readers.synthetic import finite, model_observation, scaled_metals
 
@@ -45,16 +46,18 @@ class SynphotTable:
         return bool(tables_with(file.hdus[1:2], "WAVELENGTH", "FLUX")) and _facts(file, file.hdus[1]) is not None
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
-        table, primary = file.hdus[1], file.primary
+        table, primary = only_table(file, file.hdus[1], options), file.primary
         wavelength, flux, facts = table.find("WAVELENGTH"), table.find("FLUX"), _facts(file, table)
         if wavelength is None or flux is None or facts is None or table.n_rows < 2:
-            raise MissingField(f"no spectrum of synphot: {file.describe()}; leave it out", path=file.name, hdu=1)
+            raise MissingField(
+                f"no spectrum of synphot: {file.describe()}; leave it out", path=file.name, hdu=table.index
+            )
         if is_magnitude(flux.unit):
             message = f"the fluxes are magnitudes ({flux.unit}); convert them to a flux first"
-            raise RefusedProduct(message, path=file.name, hdu=1)
+            raise RefusedProduct(message, path=file.name, hdu=table.index)
         if wavelength_factor(wavelength.unit) is None:
             message = f"WAVELENGTH has the unit '{wavelength.unit}', which is no unit of wavelength; convert it"
-            raise UnknownUnit(message, path=file.name, hdu=1)
+            raise UnknownUnit(message, path=file.name, hdu=table.index)
         values = table.column_data(flux)
         params = finite({name: primary.number(card) for card, name in zip(_MODEL_CARDS, _NAMES, strict=True)})
         if "m_h" in params:
@@ -68,7 +71,7 @@ class SynphotTable:
             missing=indefinite(values),
             params=params if "teff" in params else {},
             header=project([(0, primary), (1, table.header)], policy, {1: used_columns(table, "WAVELENGTH", "FLUX")}),
-            hdu=1,
+            hdu=table.index,
         )
 
 

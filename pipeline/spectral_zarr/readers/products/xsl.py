@@ -18,6 +18,7 @@ from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import first_number, first_text, observe
+from spectral_zarr.readers.several import only_table
 
 _MERGED_COLUMNS = ("FLUX_DR", "FLUX_SC")
 _MARKS = frozenset({"XSL_ID", "XSL_NAME", "REST_VAL"})
@@ -55,6 +56,7 @@ class Xsl:
         table, header = _table(file), file.primary
         if table is None:
             raise MissingField(f"no table of WAVE and FLUX: {file.describe()}", path=file.name)
+        table = only_table(file, table, options)
         flux_name = options.table.flux or "FLUX"
         wavelength, flux = table.find("WAVE", "WAVELENGTH"), table.find(flux_name)
         error = table.find(f"ERR{flux_name.upper().removeprefix('FLUX')}", "ERR", "ERROR")
