@@ -17,6 +17,8 @@ CHOICES = {
     "readers.image.medium": "air",
     "readers.image.rows": ("wavelength", "flux"),
     "readers.echelle": "rows",
+    "readers.flagged": "good",
+    "readers.mask_bits": (0, 3),
     "readers.arrays.wavelength_scale": "log10",
     "readers.arrays.medium": "vacuum",
     "readers.arrays.flux_type": "intensity",

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 Medium = Literal["air", "vacuum", "unknown"]
-ImageRow = Literal["wavelength", "flux", "uncertainty", "ivar", "variance", "continuum", ""]
+ImageRow = Literal["wavelength", "flux", "uncertainty", "ivar", "variance", "continuum", "mask", ""]
+Bit = Annotated[int, Meta(ge=0, le=63)]
 Count = Annotated[int, Meta(ge=0)]
 PositiveCount = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -22,7 +23,7 @@ class TableOptions:
     ----------
     hdu : int, optional
         Zero-based HDU of the table; ``hdu`` in ``[readers]`` wins.
-    wavelength, flux, uncertainty, ivar, continuum : str
+    wavelength, flux, uncertainty, ivar, continuum, mask : str
         Column names, compared without case.
     spec_id : str
         Column of identifiers in a table with a spectrum in each row; '' looks for the usual names.
@@ -44,6 +45,7 @@ class TableOptions:
     continuum: str = ""
     spec_id: str = ""
     params: dict[str, str] = field(default_factory=dict)
+    mask: str = ""
     wavelength_scale: Literal["linear", "log10", "ln"] = "linear"
     wavelength_unit: str = ""
     flux_unit: str = ""
@@ -83,7 +85,7 @@ class ArrayOptions:
 
     Attributes
     ----------
-    wavelength, flux, uncertainty, ivar, continuum, normalized, spec_id : str
+    wavelength, flux, uncertainty, ivar, continuum, normalized, mask, spec_id : str
         Names of the arrays (of HDF5 datasets with their groups, of Parquet columns), compared without case. Flux has
         the shape (spectra, pixels), the wavelength (pixels,) or that of the flux.
     params : dict of str to str
@@ -111,6 +113,7 @@ class ArrayOptions:
     ivar: str = ""
     continuum: str = ""
     normalized: str = ""
+    mask: str = ""
     spec_id: str = ""
     params: dict[str, str] = field(default_factory=dict)
     param_table: str = ""
@@ -136,6 +139,10 @@ class ReaderOptions:
         file in which several HDUs hold a spectrum is refused.
     echelle : {'refuse', 'rows'}
         What becomes of echelle orders that nobody merged: the file is rejected, or each order is a row.
+    flagged : {'bad', 'good', 'ignore'}
+        What a flag in a mask of a file of unknown origin means; ``ignore`` leaves all masks unread.
+    mask_bits : tuple of int
+        Bits of a mask that make a pixel bad, from 0 on; by default those that the survey calls bad, else any.
     wavelength_file : str
         File of wavelengths for model grids that keep them apart; by default the usual name is looked for beside
         the model and in the directories above it.
@@ -147,6 +154,8 @@ class ReaderOptions:
     only: tuple[str, ...] = ()
     hdu: Count | str | tuple[Count | str, ...] = ()
     echelle: Literal["refuse", "rows"] = "refuse"
+    flagged: Literal["bad", "good", "ignore"] = "bad"
+    mask_bits: tuple[Bit, ...] = ()
     wavelength_file: str = ""
     check_damage: bool = True
     table: TableOptions = field(default_factory=TableOptions)

@@ -12,6 +12,7 @@ from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import NoiseKind
 from spectral_zarr.model.grid import Scale
 from spectral_zarr.readers.arrays import ArrayColumn
+from spectral_zarr.readers.masks import mask_meaning
 
 _WAVELENGTH = {
     "wave",
@@ -100,6 +101,7 @@ class ArrayRoles:
     noise_kind: NoiseKind
     continuum: ArrayColumn | None
     normalized: ArrayColumn | None
+    masks: tuple[ArrayColumn, ...]
     is_normalized: bool
     spec_id: ArrayColumn | None
     params: Mapping[str, ArrayColumn] = field(default_factory=dict)
@@ -114,7 +116,8 @@ class ArrayRoles:
 
     def pixel_arrays(self) -> tuple[ArrayColumn, ...]:
         """Arrays of the shape of the flux."""
-        arrays = (self.flux, self.noise, self.continuum, self.normalized)
+        own_masks = (mask for mask in self.masks if len(mask.shape) == len(self.flux.shape))
+        arrays = (self.flux, self.noise, self.continuum, self.normalized, *own_masks)
         own = self.wavelength is not None and len(self.wavelength.shape) == 2 and self.wavelength.shape[0] != 1
         return tuple(array for array in (*arrays, self.wavelength if own else None) if array is not None)
 
@@ -130,7 +133,7 @@ def has_spectra(columns: Iterable[ArrayColumn], options: ArrayOptions) -> bool:
     wanted = {options.flux.lower()} if options.flux else _NAMES["flux"] | _NAMES["normalized"]
     for column in columns:
         named = _last(column) in wanted or column.name.lower() in wanted
-        if named and len(column.shape) in (1, 2) and (column.numeric or column.kind == "O"):
+        if named and len(column.shape) in (1, 2) and (column.numeric or column.kind in "Ob"):
             return True
     return False
 
@@ -188,6 +191,7 @@ def array_roles(
         noise_kind="sigma" if sigma or not ivar else "ivar",
         continuum=choice.of("continuum", options.continuum),
         normalized=None if is_normalized else normalized,
+        masks=choice.masks(options.mask, chosen),
         is_normalized=is_normalized,
         spec_id=choice.row_of("spec_id", options.spec_id, n_rows),
         params=_params(choice, options, n_rows),
@@ -216,7 +220,23 @@ class _Choice:
         if column is not None and column.kind == "O":
             message = f"{column.name} holds objects or values of unequal length; save it as a plain array of numbers"
             raise RefusedProduct(message, path=self.path)
+        if column is not None and column.kind == "b":
+            message = f"{column.name} holds true and false, no {role}; set {role} in [readers.arrays]"
+            raise RefusedProduct(message, path=self.path)
         return column
+
+    def masks(self, configured: str, flux: ArrayColumn) -> tuple[ArrayColumn, ...]:
+        """Masks of the pixels of the flux, or of the pixels that all spectra share."""
+        if configured:
+            return (self.configured("mask", configured),)
+        return tuple(
+            column
+            for column in self.columns.values()
+            if mask_meaning(_last(column))
+            and column.kind in "biuf"
+            and column.shape in (flux.shape, flux.shape[-1:])
+            and (column.shape == flux.shape or flux.shape[0] != flux.shape[-1])
+        )
 
     def configured(self, role: str, name: str) -> ArrayColumn:
         for column in self.columns.values():
@@ -230,7 +250,7 @@ class _Choice:
         found = [
             column
             for column in self.columns.values()
-            if _last(column) in _NAMES[role] and (text or (column.kind in "fiuO" and len(column.shape) in (1, 2)))
+            if _last(column) in _NAMES[role] and (text or (column.kind in "fiuOb" and len(column.shape) in (1, 2)))
         ]
         if len(found) > 1:
             meant = ", ".join(column.name for column in found)
@@ -328,7 +348,7 @@ def _bare(text: str) -> str:
 
 
 def _last(column: ArrayColumn) -> str:
-    return (column.field or column.name.rpartition("/")[2]).lower()
+    return (column.field or re.split(r"[/.]", column.name)[-1]).lower()
 
 
 def _group(column: ArrayColumn) -> str:

@@ -13,6 +13,7 @@ from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import NoiseKind
 from spectral_zarr.model.grid import Scale
 from spectral_zarr.readers.fits.table import TableColumn
+from spectral_zarr.readers.masks import mask_meaning
 
 _WAVELENGTH = frozenset({"wave", "wavelength", "wavelengths", "lambda", "lam", "awav", "waveobs", "wav", "wl", "wvl"})
 _LOG_WAVELENGTH: MappingProxyType[str, Scale] = MappingProxyType(
@@ -57,10 +58,11 @@ class TableColumns:
     noise: TableColumn | None
     noise_kind: NoiseKind
     continuum: TableColumn | None
+    masks: tuple[TableColumn, ...] = ()
 
     def numbers(self) -> tuple[int, ...]:
         """One-based column numbers, for the header projection."""
-        used = (self.wavelength, self.flux, self.noise, self.continuum)
+        used = (self.wavelength, self.flux, self.noise, self.continuum, *self.masks)
         return tuple(column.number for column in used if column is not None)
 
 
@@ -137,7 +139,8 @@ def table_columns(columns: tuple[TableColumn, ...], options: TableOptions, *, pa
     if options.uncertainty and options.ivar:
         raise RefusedProduct("uncertainty and ivar are both set in [readers.table]; keep one", path=path, hdu=hdu)
     noise, kind = _noise(choice, options)
-    return TableColumns(wavelength, scale, flux, noise, kind, choice.of("continuum", options.continuum, _CONTINUUM))
+    continuum = choice.of("continuum", options.continuum, _CONTINUUM)
+    return TableColumns(wavelength, scale, flux, noise, kind, continuum, _masks(choice, options, flux))
 
 
 class _Choice:
@@ -166,6 +169,20 @@ class _Choice:
             message = f"several columns could be the {role}: {meant}; set {role} in [readers.table]"
             raise RefusedProduct(message, path=self.path, hdu=self.hdu)
         return found[0] if found else None
+
+
+def _masks(choice: _Choice, options: TableOptions, flux: TableColumn) -> tuple[TableColumn, ...]:
+    if options.mask:
+        named = choice.of("mask", options.mask, frozenset())
+        return (named,) if named is not None else ()
+    # One number beside a vector of fluxes is a flag of the spectrum, and text is a remark.
+    return tuple(
+        column
+        for column in choice.columns
+        if mask_meaning(bare_name(column.name))
+        and not column.dtype.startswith("S")
+        and (column.repeat > 1 or flux.repeat == 1)
+    )
 
 
 def _noise(choice: _Choice, options: TableOptions) -> tuple[TableColumn | None, NoiseKind]:

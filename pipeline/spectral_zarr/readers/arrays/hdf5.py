@@ -83,12 +83,12 @@ class Hdf5Store(ArrayStore):
         if dtype.names is not None and len(found.shape) == 1:
             for field in dtype.names:
                 part = dtype[field]
-                if part.subdtype is None and part.kind in "fiuS":
+                if part.subdtype is None and part.kind in "fiubS":
                     kind = "U" if part.kind == "S" else part.kind
                     column = ArrayColumn(f"{name}/{field}", found.shape, kind, dtype.itemsize, stored, field=field)
                     self.columns[column.name] = column
             return
-        kind = "U" if text is not None else dtype.kind if dtype.kind in "fiu" else "O"
+        kind = "U" if text is not None else dtype.kind if dtype.kind in "fiub" else "O"
         packed = kind in "fiu" and packs(found.attrs)
         itemsize = 8 if packed else max(dtype.itemsize, 1)
         kind = "f" if packed else kind

@@ -97,14 +97,14 @@ class NpzStore(ArrayStore):
     def _add(self, name: str, member: _Member) -> None:
         dtype = member.dtype
         if dtype.names is None or len(member.shape) != 1:
-            kind = {"S": "U", "b": "O", "c": "O", "V": "O"}.get(dtype.kind, dtype.kind)
+            kind = {"S": "U", "c": "O", "V": "O"}.get(dtype.kind, dtype.kind)
             stored = member.info.compress_size
             self.columns[name] = ArrayColumn(name, member.shape, kind, dtype.itemsize, stored)
             self._members[name] = member
             return
         for field in dtype.names:
             part = dtype[field]
-            if part.subdtype is None and part.kind in "fiuUS":
+            if part.subdtype is None and part.kind in "fiubUS":
                 self._members[f"{name}/{field}"] = replace(member, field=field)
                 kind = "U" if part.kind == "S" else part.kind
                 column = ArrayColumn(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -27,12 +28,13 @@ _UNIT_KEYS = (b"unit", b"units")
 class ParquetStore(ArrayStore):
     """An open Parquet file.
 
-    Columns of lists are arrays of pixels, whose number may differ from row to row. Units are in the metadata of the
-    field, facts in those of the schema.
+    Columns of lists are arrays of pixels, whose number may differ from row to row; the fields of a struct are columns
+    of their own, called ``struct.field``. Units are in the metadata of the field, facts in those of the schema.
     """
 
     def __init__(self, path: str, name: str) -> None:
         self._file = pq.ParquetFile(path, pre_buffer=False, memory_map=False)
+        self._nested: dict[str, tuple[str, str]] = {}
         super().__init__(name)
 
     def close(self) -> None:
@@ -50,7 +52,13 @@ class ParquetStore(ArrayStore):
             first = next(self._batches(names, 1), None)
             step = min(step, max(1, block_bytes // max(first.nbytes, 1))) if first is not None else step
         for batch in self._batches(names, step):
-            yield {name: _values(batch.column(name), self.columns[name]) for name in names}
+            yield {name: _values(self._array(batch, name), self.columns[name]) for name in names}
+
+    def _array(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        if name not in self._nested:
+            return batch.column(name)
+        struct, part = self._nested[name]
+        return pc.struct_field(batch.column(struct), part)
 
     def _batches(self, names: Sequence[str], size: int) -> Iterator[pa.RecordBatch]:
         batches: Iterator[pa.RecordBatch] = self._file.iter_batches(size, columns=list(names), use_threads=False)
@@ -63,9 +71,14 @@ class ParquetStore(ArrayStore):
         # What a row group says of a column is not asked: on a damaged file, pyarrow ends the process there.
         stored = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         for field in schema:
-            said = field.metadata or {}
-            unit = next((as_text(said[key]) for key in _UNIT_KEYS if key in said), "")
-            self.columns[field.name] = _column(field, metadata.num_rows, stored, unit)
+            unit = _unit(field)
+            if pa.types.is_struct(field.type):
+                for part in field.type:
+                    nested = part.with_name(f"{field.name}.{part.name}")
+                    self.columns[nested.name] = _column(nested, metadata.num_rows, stored, _unit(part) or unit)
+                    self._nested[nested.name] = (field.name, part.name)
+            else:
+                self.columns[field.name] = _column(field, metadata.num_rows, stored, unit)
 
 
 def _column(field: pa.Field, n_rows: int, stored: int, unit: str) -> ArrayColumn:
@@ -77,11 +90,18 @@ def _column(field: pa.Field, n_rows: int, stored: int, unit: str) -> ArrayColumn
     return ArrayColumn(field.name, (n_rows,), _kind(kind), _width(kind), stored, unit)
 
 
+def _unit(field: pa.Field) -> str:
+    said = field.metadata or {}
+    return next((as_text(said[key]) for key in _UNIT_KEYS if key in said), "")
+
+
 def _kind(kind: pa.DataType) -> str:
     if pa.types.is_floating(kind):
         return "f"
     if pa.types.is_integer(kind):
         return "u" if pa.types.is_unsigned_integer(kind) else "i"
+    if pa.types.is_boolean(kind):
+        return "b"
     if pa.types.is_dictionary(kind):
         return _kind(kind.value_type)
     return "U" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else "O"
@@ -102,6 +122,10 @@ def _values(array: pa.Array, column: ArrayColumn) -> Sequence[Any] | NDArray[Any
             return [math.nan if value is None else value for value in array.to_pylist()]
         return np.asarray(array.to_numpy(zero_copy_only=False))
     lengths = np.array([0 if length is None else length for length in array.value_lengths().to_pylist()], np.int64)
-    flat = np.asarray(array.flatten().to_numpy(zero_copy_only=False))
+    pixels = array.flatten()
+    if column.kind == "b":
+        # A flag that is missing is set.
+        pixels = pixels.fill_null(True)
+    flat = np.asarray(pixels.to_numpy(zero_copy_only=False))
     stops = np.cumsum(lengths)
     return [flat[stop - length : stop] for stop, length in zip(stops.tolist(), lengths.tolist(), strict=True)]

@@ -18,6 +18,7 @@ from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.array_roles import ArrayRoles, array_roles, has_spectra
 from spectral_zarr.readers.arrays import ArrayFile, Block, as_text, check_size
 from spectral_zarr.readers.fits import HeaderPolicy
+from spectral_zarr.readers.masks import bad_by_masks
 from spectral_zarr.readers.observing import sky_texts
 from spectral_zarr.readers.wavelength_files import grid_wavelengths
 
@@ -54,13 +55,13 @@ class GenericArrays:
             pixels = {column.name for column in roles.pixel_arrays()}
             values = {column.name: file.whole(column.name) for column in roles.row_arrays()}
             only = {name: array[np.newaxis] if name in pixels else array for name, array in values.items()}
-            yield from _spectra(file, roles, shared, 0, only)
+            yield from _spectra(file, roles, options, shared, 0, only)
             return
         nbytes = 0
         for first, block in file.rows([column.name for column in roles.row_arrays()]):
             nbytes += sum(np.asarray(flux).nbytes for flux in block[roles.flux.name])
             check_size(roles.flux, nbytes, file.size, file.name)
-            yield from _spectra(file, roles, shared, first, block)
+            yield from _spectra(file, roles, options, shared, first, block)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +73,7 @@ class _Shared:
     unit_written: bool
     observation: Observation
     stem: str
+    masks: Mapping[str, NDArray[Any]]
 
 
 def _shared(file: ArrayFile, roles: ArrayRoles, options: ReaderOptions) -> _Shared:
@@ -96,11 +98,12 @@ def _shared(file: ArrayFile, roles: ArrayRoles, options: ReaderOptions) -> _Shar
         flux_unit in (roles.flux.unit, file.facts.get("flux_unit")),
         _observation(file, roles, arrays),
         _stem(file.name),
+        {mask.name: file.whole(mask.name) for mask in roles.masks if mask not in roles.pixel_arrays()},
     )
 
 
 def _spectra(
-    file: ArrayFile, roles: ArrayRoles, shared: _Shared, first: int, block: Block
+    file: ArrayFile, roles: ArrayRoles, options: ReaderOptions, shared: _Shared, first: int, block: Block
 ) -> Iterator[Spectrum | SourceError]:
     params = _params(roles, block)
     own_axis = roles.wavelength is not None and roles.wavelength.name in block
@@ -115,6 +118,12 @@ def _spectra(
             None if column is None else block[column.name][i]
             for column in (roles.noise, roles.continuum, roles.normalized)
         )
+        masks = [(m.name, shared.masks[m.name] if m.name in shared.masks else block[m.name][i]) for m in roles.masks]
+        try:
+            bad = bad_by_masks(masks, noise, options, path=file.name, hdu=0, row=row)
+        except SourceError as error:
+            yield error
+            continue
         yield Spectrum(
             spec_id=_spec_id(roles, shared, block, i, row),
             flux=flux,
@@ -124,6 +133,7 @@ def _spectra(
             observation=_with_facts(shared.observation, roles, block, i),
             noise=noise,
             noise_kind=roles.noise_kind,
+            bad=bad,
             continuum=continuum,
             continuum_method="none" if roles.continuum is None else f"column:{roles.continuum.name}",
             normalized=normalized,

@@ -8,16 +8,15 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-import numpy as np
-
 from spectral_zarr.config import ImageOptions, ReaderOptions
 from spectral_zarr.contract.units import canonical_unit, wavelength_factor
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
-from spectral_zarr.model import NoiseKind, Sampling, Spectrum
+from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.axis import has_axis, image_sampling, names_wavelength, stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.iraf import refuse_calibration
+from spectral_zarr.readers.masks import Bad, bad_by_masks, mask_meaning, named_mask_bits
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
 from spectral_zarr.readers.several import (
     asked_hdus,
@@ -61,11 +60,11 @@ class GenericImage:
     CRVAL1, CRPIX1 and CD1_1 or CDELT1 on a linear or logarithmic axis, COEFF0 and COEFF1, units from CUNIT1 or WAT1.
     Further axes may have the length 1. Images of the same length that are named WAVELENGTH, ERROR (SIG), IVAR,
     VARIANCE or CONTINUUM belong to the spectrum, as in files of linetools (``XSpectrum1D``, whose cards UNITS and
-    METADATA hold units and medium as JSON); images DATA, STAT (a variance, or what HDUCLAS3 says) and DQ (0 is good)
-    are a spectrum of MPDAF, whose variance is the image behind DATA where it has no name and no other unit. Further
-    images with an axis, unless named after what describes a spectrum, are spectra of their own: ``hdu`` in
-    ``[readers]`` chooses. What the header does not say must stand in the table ``[readers.image]`` of the
-    configuration.
+    METADATA hold units and medium as JSON); images DATA, STAT (a variance, or what HDUCLAS3 says) and DQ are a spectrum
+    of MPDAF, whose variance is the image behind DATA where it has no name and no other unit. An image called MASK, DQ,
+    QUALITY or as `masks` lists tells the bad pixels. Further images with an axis, unless named after what describes a
+    spectrum, are spectra of their own: ``hdu`` in ``[readers]`` chooses. What the header does not say must stand in the
+    table ``[readers.image]`` of the configuration.
     """
 
     name = "generic-image"
@@ -106,7 +105,8 @@ class GenericImage:
         noise, noise_kind = _noise(file, hdu)
         _require_same_unit(hdu, noise if noise_kind == "sigma" and not options.image.flux_unit else None, file.name)
         continuum = _companion(file, hdu, _CONTINUUM_HDUS)
-        quality = _companion(file, hdu, ("DQ",)) if hdu.name == "DATA" else None
+        noise_values = noise.image().reshape(-1) if noise else None
+        bad = _bad(file, hdu, noise_values, options)
         frame = header.text("SPECSYS") or file.primary.text("SPECSYS")
         headers = [(0, file.primary)] if hdu.index == 0 else [(0, file.primary), (hdu.index, header)]
         return Spectrum(
@@ -120,9 +120,9 @@ class GenericImage:
                 velocity_frame=velocity_frame(frame, options.image.velocity_frame),
                 berv=first_number(file.primary, "BERV"),
             ),
-            noise=noise.image().reshape(-1) if noise else None,
+            noise=noise_values,
             noise_kind=noise_kind,
-            bad=np.asarray(quality.image().reshape(-1) != 0) if quality else None,
+            bad=bad,
             zero_padded=True,
             continuum=continuum.image().reshape(-1) if continuum else None,
             continuum_method=f"hdu:{continuum.name}" if continuum else "none",
@@ -218,6 +218,22 @@ def _unnamed_variance(file: FitsFile, flux: Hdu) -> Hdu | None:
     square = _SQUARE.fullmatch(unit)
     is_variance = not unit or (square is not None and same_unit(square[1], flux.header.text("BUNIT")))
     return following if is_variance and following.shape[-1] == flux.shape[-1] else None
+
+
+def _bad(file: FitsFile, flux: Hdu, noise: Pixels | None, options: ReaderOptions) -> Bad | None:
+    masks = [
+        hdu
+        for hdu in file.hdus
+        if mask_meaning(hdu.name) and hdu.index != flux.index and is_line(hdu) and hdu.shape[-1] == flux.shape[-1]
+    ]
+    return bad_by_masks(
+        [(hdu.name, hdu.image().reshape(-1)) for hdu in masks],
+        noise,
+        options,
+        path=file.name,
+        hdu=flux.index,
+        bits=named_mask_bits(file.primary, *(hdu.header for hdu in masks)),
+    )
 
 
 def _require_same_unit(flux: Hdu, sigma: Hdu | None, path: str) -> None:

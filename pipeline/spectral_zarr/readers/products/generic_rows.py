@@ -12,6 +12,7 @@ from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.axis import chosen_medium, image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import bad_by_masks
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
 from spectral_zarr.readers.several import asked_hdus, named_by_hdu, require_one
 
@@ -72,8 +73,15 @@ class GenericRows:
                 velocity_frame=velocity_frame(frame, image_options.velocity_frame),
                 berv=first_number(file.primary, "BERV"),
             ),
-            noise=rows[noise] if noise else None,
+            noise=rows.get(noise),
             noise_kind=_NOISE.get(noise, "sigma"),
+            bad=bad_by_masks(
+                [("mask", rows["mask"])] if "mask" in rows else [],
+                rows.get(noise),
+                options,
+                path=file.name,
+                hdu=hdu.index,
+            ),
             zero_padded=True,
             continuum=rows.get("continuum"),
             continuum_method="column:continuum" if "continuum" in rows else "none",

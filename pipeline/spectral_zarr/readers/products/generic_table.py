@@ -17,6 +17,7 @@ from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
+from spectral_zarr.readers.masks import ANY_BIT, Bad, bad_by_masks, named_mask_bits
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
 from spectral_zarr.readers.row_facts import RowColumns
 from spectral_zarr.readers.several import asked_hdus, has_vectors, named_by_hdu, require_one, spectrum_tables
@@ -74,13 +75,15 @@ def _spectrum(file: FitsFile, table: Hdu, options: ReaderOptions, policy: Header
     columns = table_columns(table.layout.columns, options.table, path=file.name, hdu=table.index)
     flux = _values(table, columns.flux, file.name)
     noise = _values(table, columns.noise, file.name) if columns.noise else None
+    flags = [(column.name, _flags(table, column, file.name)) for column in columns.masks]
+    noise = _known(noise, columns)
     common = _common(file, table, columns, options, policy)
     return replace(
         common,
         flux=flux,
         sampling=replace(common.sampling, values=_values(table, columns.wavelength, file.name)),
         noise=noise,
-        bad=_indefinite(noise) if noise is not None and columns.noise_kind == "sigma" else None,
+        bad=_bad(file, table, flags, noise, options),
         missing=_indefinite(flux),
         continuum=_values(table, columns.continuum, file.name) if columns.continuum else None,
     )
@@ -98,6 +101,7 @@ def _rows(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPoli
     fluxes = table.column_data(columns.flux)
     noises = table.column_data(columns.noise) if columns.noise else None
     continua = table.column_data(columns.continuum) if columns.continuum else None
+    masks = [(column.name, table.column_data(column)) for column in columns.masks]
     for row in range(table.n_rows):
         axis, flux = np.ravel(axes[row]), np.ravel(fluxes[row])
         if not flux.size or axis.size != flux.size:
@@ -108,7 +112,13 @@ def _rows(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPoli
         known = np.isfinite(axis) if columns.scale != "linear" else np.isfinite(axis) & (axis > 0)
         keep = slice(None) if known.all() else known
         flux = flux[keep]
-        noise = None if noises is None else np.ravel(noises[row])[keep]
+        noise = _known(None if noises is None else np.ravel(noises[row])[keep], columns)
+        flags = [(name, np.ravel(values[row])[keep]) for name, values in masks]
+        try:
+            bad = _bad(file, table, flags, noise, options, row)
+        except SourceError as error:
+            yield error
+            continue
         yield replace(
             common,
             spec_id=of_rows.spec_id(row),
@@ -116,7 +126,7 @@ def _rows(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPoli
             sampling=replace(common.sampling, values=axis[keep]),
             observation=of_rows.observation(common.observation, row),
             noise=noise,
-            bad=_indefinite(noise) if noise is not None and columns.noise_kind == "sigma" else None,
+            bad=bad,
             missing=_indefinite(flux),
             continuum=None if continua is None else np.ravel(continua[row])[keep],
             params=of_rows.params(row),
@@ -161,6 +171,31 @@ def _values(table: Hdu, column: TableColumn, path: str) -> NDArray[Any]:
         message = f"column {column.name} holds vectors in {table.n_rows} rows and the flux does not; leave the file out"
         raise RefusedProduct(message, path=path, hdu=table.index)
     return values
+
+
+def _flags(table: Hdu, column: TableColumn, path: str) -> NDArray[Any]:
+    values = table.column_data(column)
+    if values.ndim == 2 and values.shape[0] == table.n_rows > 1 and values.dtype.kind == "b":
+        # A column of several bits: the first of them is bit 0.
+        return (values.astype(np.uint64) << np.arange(values.shape[1], dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+    return _values(table, column, path)
+
+
+def _bad(
+    file: FitsFile,
+    table: Hdu,
+    flags: list[tuple[str, NDArray[Any]]],
+    noise: NDArray[Any] | None,
+    options: ReaderOptions,
+    row: int | None = None,
+) -> Bad | None:
+    bits = named_mask_bits(table.header, file.primary) if flags else ANY_BIT
+    return bad_by_masks(flags, noise, options, path=file.name, hdu=table.index, row=row, bits=bits)
+
+
+def _known(noise: NDArray[Any] | None, columns: TableColumns) -> NDArray[Any] | None:
+    unknown = _indefinite(noise) if noise is not None and columns.noise_kind == "sigma" else None
+    return noise if noise is None or unknown is None or not unknown.any() else np.where(unknown, np.nan, noise)
 
 
 def _indefinite(values: NDArray[Any]) -> NDArray[np.bool_] | None:
