@@ -127,6 +127,19 @@ class TestCompanions:
         with pytest.raises(MissingField, match="shape"):
             prepare(spectrum(FLUX.reshape(2, 3)))
 
+    def test_single_values_too_small_for_float32_are_counted_and_told(self, spectrum: MakeSpectrum) -> None:
+        small = np.array([1e-30, 1e-47, 2e-42, 0.0, NAN, 1e-30])
+        prepared = prepare(spectrum(small, noise=np.full(6, 1e-31)))
+        (note,) = prepared.observation.notes
+        assert note.startswith("values too small for float32: 2 of them")
+        assert prepare(spectrum(np.full(6, 1e-30), noise=np.full(6, 1e-31))).observation.notes == ()
+
+    @pytest.mark.parametrize(("kind", "tiny"), [("sigma", 1e-47), ("variance", 1e-90), ("ivar", 1e90)])
+    def test_noise_too_small_for_float32_is_told(self, spectrum: MakeSpectrum, kind: str, tiny: float) -> None:
+        noise = np.array([tiny, 1e-30, 1e-30, 1e-30, 1e-30, 1e-30])
+        (note,) = prepare(spectrum(np.full(6, 1e-30), noise=noise, noise_kind=kind)).observation.notes
+        assert note.startswith("values too small for float32: 1 of them")
+
 
 class TestRange:
     @pytest.mark.parametrize("value", [1e39, -1e39, 1e300])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spectral_zarr.contract.units import DIMENSIONLESS, canonical_unit
 from spectral_zarr.errors import FluxRange, MissingField, RefusedProduct, UnknownUnit
-from spectral_zarr.model import Grid, Observation, Pixels, Spectrum
+from spectral_zarr.model import Grid, NoiseKind, Observation, Pixels, Spectrum
 from spectral_zarr.transforms.noise import sigma
 from spectral_zarr.transforms.padding import zero_fill
 from spectral_zarr.transforms.quality import Extent, check_measured, check_not_blank
@@ -87,8 +87,10 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
     pixels = resolved.pixels
     flux = _float32(spectrum.flux, pixels)
     known = check_not_blank(flux)
+    vanished = _n_vanished(spectrum.flux[pixels], "sigma")
     noise = None
     if spectrum.noise is not None and _known(given := _along(spectrum.noise, spectrum, pixels)) is not None:
+        vanished += _n_vanished(given, spectrum.noise_kind)
         noise = sigma(given, spectrum.noise_kind, spectrum.flux[pixels])
     if spectrum.bad is not None and noise is not None:
         np.copyto(noise, np.nan, where=_along(spectrum.bad, spectrum, pixels))
@@ -114,7 +116,7 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
         normalized_sigma = _companion(spectrum.normalized_sigma, spectrum, pixels)
     return Prepared(
         source=spectrum,
-        observation=_with_snr(spectrum.observation, flux, noise),
+        observation=_with_snr(_with_note(spectrum.observation, vanished), flux, noise),
         grid=resolved.grid,
         wavelength=resolved.values,
         flux=flux,
@@ -172,6 +174,24 @@ def _float32(values: Pixels, pixels: Selection) -> Float32:
             if largest > np.finfo(np.float32).max or 0 < largest < SMALLEST_FLUX:
                 raise FluxRange("values exceed the range of float32; scale the flux and its unit by a power of ten")
     return result
+
+
+def _n_vanished(values: Pixels, kind: NoiseKind) -> int:
+    """Number of fluxes or sigmas that are too small for the seven digits of float32, and not zero."""
+    if values.dtype.kind != "f" or values.dtype.itemsize <= 4:
+        return 0
+    sizes = np.abs(values)
+    if kind == "ivar":
+        return int(np.count_nonzero(np.isfinite(sizes) & (sizes > SMALLEST_FLUX**-2)))
+    smallest = SMALLEST_FLUX if kind == "sigma" else SMALLEST_FLUX**2
+    return int(np.count_nonzero(sizes < smallest) - np.count_nonzero(sizes == 0))
+
+
+def _with_note(observation: Observation, n_vanished: int) -> Observation:
+    if not n_vanished:
+        return observation
+    reason = f"{n_vanished} of them lose digits or vanish; scale the flux and its unit by a power of ten"
+    return replace(observation, notes=(*observation.notes, f"values too small for float32: {reason}"))
 
 
 def _along(values: Pixels, spectrum: Spectrum, pixels: Selection) -> Pixels:
