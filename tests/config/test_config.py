@@ -16,6 +16,8 @@ CHOICES = {
     "readers.table.medium": "vacuum",
     "readers.image.medium": "air",
     "readers.image.rows": ("wavelength", "flux"),
+    "readers.table.hdu": 2,
+    "readers.image.hdu": 2,
     "readers.echelle": "rows",
     "readers.flagged": "good",
     "readers.mask_bits": (0, 3),
