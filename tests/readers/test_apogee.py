@@ -25,12 +25,14 @@ def image(values: Any, dtype: str = "f4", **cards: Any) -> fits.ImageHDU:
 
 @pytest.fixture
 def star(write_fits: Any) -> Any:
-    def write(rows: int = 1, error: Any = None, flux: Any = None, **cards: Any) -> Path:
+    def write(rows: int = 1, error: Any = None, flux: Any = None, mask: Any = None, **cards: Any) -> Path:
         shape = (8575,) if rows == 1 else (rows, 8575)
         flux = np.full(shape, 3.0) if flux is None else flux
         error = np.full(shape, 0.1) if error is None else error
         usual = {"OBJID": "2M1", "FIELD": "M 13", "TELESCOP": "apo25m", "NVISITS": max(1, rows - 2), "SNR": 80.0}
-        return write_fits(image(flux), image(error), image(np.zeros(shape), "i2"), **{**usual, **cards})
+        return write_fits(
+            image(flux), image(error), image(np.zeros(shape) if mask is None else mask, "i2"), **{**usual, **cards}
+        )
 
     return write
 
@@ -67,11 +69,13 @@ class TestRealFiles:
         flux, error = hdus[1].data[0], hdus[2].data[0]
         np.testing.assert_array_equal(spectrum.flux, flux)
         np.testing.assert_array_equal(spectrum.noise, error)
-        np.testing.assert_array_equal(spectrum.bad, error >= 1e9)
+        # BADPIX to NOSKY are the bits 0 to 7 and NOT_ENOUGH_PSF is 14.
+        bad = (error >= 1e9) | (hdus[3].data[0] & 0x40FF != 0)
+        np.testing.assert_array_equal(spectrum.bad, bad)
         assert spectrum.flux_unit == "Flux (10^-17 erg/s/cm^2/Ang)"
         ready = prepare(spectrum)
         np.testing.assert_allclose(ready.grid.wavelength(), GRID, rtol=1e-12)
-        np.testing.assert_array_equal(np.isnan(ready.uncertainty), error >= 1e9)
+        np.testing.assert_array_equal(np.isnan(ready.uncertainty), bad)
         np.testing.assert_array_equal(np.isnan(ready.flux), (error >= 1e9) & (flux == 0))
         header, observation = hdus[0].header, spectrum.observation
         assert (observation.source_type, observation.date_obs) == ("stacked", "")
@@ -145,6 +149,14 @@ class TestApStar:
         error = np.full((5, 8575), 0.1)
         error[0, 100] = 1e10 / np.sqrt(3)
         assert read_one(star(5, error))[1].bad.nonzero()[0].tolist() == [100]
+
+    def test_each_bit_of_the_mask_is_bad_or_a_warning(self, star: Any, read_one: Any) -> None:
+        mask = np.zeros(8575, "i4")
+        mask[100:116] = 1 << np.arange(16)
+        _, spectrum = read_one(star(mask=mask.astype("u2").view("i2")))
+        ready = prepare(spectrum)
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(ready.uncertainty)), [*range(100, 108), 114])
+        assert np.isfinite(ready.flux).all()
 
     def test_an_unmeasured_pixel_with_flux_keeps_it(self, star: Any, read_one: Any) -> None:
         error, flux = np.full(8575, 0.1), np.full(8575, 3.0)

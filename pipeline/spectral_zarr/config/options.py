@@ -140,9 +140,10 @@ class ReaderOptions:
     echelle : {'refuse', 'rows'}
         What becomes of echelle orders that nobody merged: the file is rejected, or each order is a row.
     flagged : {'bad', 'good', 'ignore'}
-        What a flag in a mask of a file of unknown origin means; ``ignore`` leaves all masks unread.
+        What a flag in a mask of a file of unknown origin means; ``ignore`` reads such a file without its masks.
     mask_bits : tuple of int
-        Bits of a mask that make a pixel bad, from 0 on; by default those that the survey calls bad, else any.
+        Bits of a mask that make a pixel bad, from 0 on, for every product that has bits; by default those that the
+        survey calls bad, else any.
     wavelength_file : str
         File of wavelengths for model grids that keep them apart; by default the usual name is looked for beside
         the model and in the directories above it.

@@ -6,7 +6,7 @@ elsewhere any bit that is set does, unless ``[readers] mask_bits`` names the bit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ COS_BITS = 8346
 EUCLID_BITS = ANY_BIT & ~0b11_1110
 """A mask that is odd, or 64 or more, says do not use; bits 1 to 5 are warnings (Euclid SIR combined spectra)."""
 
-_INFORMATIVE_PLANES = frozenset({"DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "FIBERTRACE", "REFLINE"})
+_INFORMATIVE_PLANES = frozenset({"DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "FIBERTRACE", "REFLINE", "IPC"})
 """Mask planes of the LSST and PFS pipelines that say where something is, not that a pixel is bad."""
 
 
@@ -74,12 +74,7 @@ def mask_meaning(name: str) -> str:
     return "bad" if name in BAD_NAMES else "good" if name in GOOD_NAMES else "sdss" if name in SDSS_NAMES else ""
 
 
-def reads_mask(options: ReaderOptions, bits: int) -> bool:
-    """Whether a mask can make a pixel bad at all, so that it has to be read."""
-    return options.flagged != "ignore" and bool(options.mask_bits or bits)
-
-
-def bad_pixels(values: Pixels, options: ReaderOptions, bits: int = ANY_BIT) -> Bad | None:
+def bad_pixels(values: Pixels, options: ReaderOptions, bits: int = ANY_BIT) -> Bad:
     """Pixels that have a bit of a survey, or of ``[readers] mask_bits``, which wins.
 
     Parameters
@@ -90,15 +85,24 @@ def bad_pixels(values: Pixels, options: ReaderOptions, bits: int = ANY_BIT) -> B
         The user's options.
     bits : int
         Bits that make a pixel bad where the user names none.
-
-    Returns
-    -------
-    ndarray of bool, or None
-        None where the user ignores masks.
     """
-    if options.flagged == "ignore":
-        return None
     return flagged(values, _wanted(options, bits))
+
+
+def bad_where_asked(read: Callable[[], Pixels], options: ReaderOptions, bits: int = NO_BIT) -> Bad | None:
+    """`bad_pixels` of a mask of which a survey calls few bits or none bad; it is read only when some bit counts.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the flags, or an empty array where the file has none.
+    options, bits
+        As for `bad_pixels`.
+    """
+    if not (options.mask_bits or bits):
+        return None
+    values = read()
+    return bad_pixels(values, options, bits) if values.size else None
 
 
 def flagged(values: NDArray[Any], bits: int) -> Bad:

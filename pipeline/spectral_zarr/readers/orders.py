@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Pixels, Spectrum
@@ -51,6 +54,7 @@ def order_rows(
     wavelength: Rows,
     noise: Rows | None = None,
     names: Sequence[str] = (),
+    bad: NDArray[np.bool_] | None = None,
 ) -> Iterator[Spectrum]:
     """One spectrum per order.
 
@@ -64,12 +68,15 @@ def order_rows(
         Their noise, of the kind of `whole`.
     names : sequence of str
         Order numbers; counted from 1 when there are none.
+    bad : ndarray of bool, shape (n_orders, n_pix), optional
+        Their bad pixels.
     """
     for row, (pixels, axis) in enumerate(zip(flux, wavelength, strict=True)):
         yield replace(
             whole,
             flux=pixels,
             noise=None if noise is None else noise[row],
+            bad=None if bad is None else bad[row],
             sampling=replace(whole.sampling, values=axis),
             observation=replace(whole.observation, order=names[row] if row < len(names) else str(row + 1)),
             row=row,

@@ -83,12 +83,6 @@ def placed(build: Callable[[], Spectrum], *, path: str, hdu: int, row: int) -> S
         return type(error)(error.message, path=path, hdu=hdu, row=row)
 
 
-def flagged(quality: NDArray[Any], bits: int) -> NDArray[np.bool_]:
-    """Pixels that have any of the bits, whatever integer (or float that holds one) the flags are stored in."""
-    # Flags of 32 bits that were cast to float may be -2**31, which only a signed 64-bit integer keeps.
-    return np.asarray((np.nan_to_num(quality).astype(np.int64) & bits) != 0)
-
-
 INDEFINITE = 1.6e38
 """INDEF of the tables of IRAF and STSDAS."""
 

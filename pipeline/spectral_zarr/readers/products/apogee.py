@@ -25,6 +25,7 @@ from spectral_zarr.readers.apogee import (
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import APOGEE_BITS, bad_pixels
 from spectral_zarr.readers.observing import dated, first_text, header_snr, iso_moment, mjd_of_julian, observe, positive
 from spectral_zarr.readers.reader import MANY_FILES
 
@@ -47,7 +48,8 @@ class ApStar:
     """Combined spectrum of all visits to one star.
 
     SDSS data model ``apStar`` (DR10 to DR17, APOGEE reduction pipeline; Nidever et al. 2015, AJ 150, 173): HDU1 flux
-    in 1e-17 erg s-1 cm-2 Angstrom-1, HDU2 its error, HDU3 the pixel mask. With several visits the images have the
+    in 1e-17 erg s-1 cm-2 Angstrom-1, HDU2 its error, HDU3 the pixel mask, whose `APOGEE_BITS` mark
+    bad pixels. With several visits the images have the
     rows: combination weighted by pixel, combination with global weights, visits; the first row is read. Vacuum,
     shifted to the rest frame of the star, on log10(wavelength) = 4.179 + 6e-6 * i for every star.
     """
@@ -66,7 +68,7 @@ class ApStar:
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         header = file.primary
         flux, error = _first_row(file.hdus[1]), _first_row(file.hdus[2])
-        bad = error >= BAD_ERROR
+        sentinel = error >= BAD_ERROR
         star = first_text(header, "OBJID", "ID", "OBJ")
         unit = file.hdus[1].header.text("BUNIT")
         yield Spectrum(
@@ -85,8 +87,8 @@ class ApStar:
                 gaia_dr=header.text("GRELEASE") if gaia_id(header.text("GSRCID")) else "",
             ),
             noise=error,
-            bad=bad,
-            missing=bad & (flux == 0),
+            bad=sentinel | bad_pixels(_first_row(file.hdus[3]), options, APOGEE_BITS),
+            missing=sentinel & (flux == 0),
             zero_padded=True,
             params=velocity_params(header),
             header=project([(0, header), (1, file.hdus[1].header)], policy),

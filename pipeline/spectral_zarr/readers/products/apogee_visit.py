@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import numpy as np
-
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.model import Observation, Sampling, Spectrum
@@ -21,12 +19,9 @@ from spectral_zarr.readers.apogee import (
 )
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
+from spectral_zarr.readers.masks import APOGEE_BITS, bad_pixels
 from spectral_zarr.readers.observing import date_obs, first_text, mjd_from_date, observe
 from spectral_zarr.readers.reader import MANY_FILES
-
-BAD_BITS = 16639
-"""BADPIX, CRPIX, SATPIX, UNFIXABLE, BADDARK, BADFLAT, BADERR, NOSKY and NOT_ENOUGH_PSF of APOGEE_PIXMASK; the
-others are warnings."""
 
 _N_CHIPS = 3
 _LEAST_PIXELS = 512
@@ -38,7 +33,7 @@ class ApVisit:
     SDSS data model ``apVisit`` (DR10 to DR19; Nidever et al. 2015, AJ 150, 173): images of three rows, the red, green
     and blue detector, with 4096 pixels of a dithered pair or the 2048 of the detector; HDU1 flux in
     1e-17 erg s-1 cm-2 Angstrom-1, HDU2 its error, HDU3 the pixel mask, HDU4 the wavelength in Angstrom, descending.
-    Vacuum, topocentric. Bad where the mask has a bit of `BAD_BITS` or the error is a sentinel.
+    Vacuum, topocentric. Bad where the mask has a bit of `APOGEE_BITS` or the error is a sentinel.
     """
 
     name = "apogee-apvisit"
@@ -63,7 +58,7 @@ class ApVisit:
         header = file.primary
         flux, error, mask, wavelength = (hdu.image() for hdu in file.hdus[1:5])
         sentinel = error >= BAD_ERROR
-        bad = ((mask.astype(np.int64) & BAD_BITS) != 0) | sentinel
+        bad = bad_pixels(mask, options, APOGEE_BITS) | sentinel
         missing = sentinel & (flux == 0)
         joined, method = join_arms(
             [

@@ -19,6 +19,7 @@ from spectral_zarr.readers.arms import Arm, combine_arms, join_arms, lattice_dis
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
+from spectral_zarr.readers.masks import Bad, bad_pixels
 from spectral_zarr.readers.observing import date_from_mjd, positive, sky_cells
 
 STEP = 0.8
@@ -47,7 +48,7 @@ class Camera:
     wavelength: Pixels
     flux: Pixels
     ivar: Pixels
-    mask: Pixels | None
+    bad: Bad | None
 
     def arm(self, row: int) -> Arm:
         """The spectrum of one target."""
@@ -56,7 +57,7 @@ class Camera:
             wavelength=self.wavelength,
             flux=flux,
             noise=ivar,
-            bad=None if self.mask is None else self.mask[row] != 0,
+            bad=None if self.bad is None else self.bad[row],
             missing=(flux == 0) & (ivar == 0),
         )
 
@@ -87,7 +88,7 @@ class Desi:
         return bool(_bands(file))
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
-        cameras = [_camera(file, band) for band in _bands(file)]
+        cameras = [_camera(file, band, options) for band in _bands(file)]
         fibermap = _fibermap(file, cameras)
         targets = _integers(fibermap, "TARGETID", file)
         unit = _unit(file, cameras)
@@ -149,7 +150,7 @@ def _bands(file: FitsFile) -> list[str]:
     return [band for band in dict.fromkeys(found) if f"{band}_WAVELENGTH" in names]
 
 
-def _camera(file: FitsFile, band: str) -> Camera:
+def _camera(file: FitsFile, band: str, options: ReaderOptions) -> Camera:
     hdus = {part: file.named(f"{band}_{part}") for part in ("WAVELENGTH", "FLUX", "IVAR", "MASK")}
     wavelength, flux, ivar, mask = hdus.values()
     if wavelength is None or flux is None or ivar is None:
@@ -170,7 +171,7 @@ def _camera(file: FitsFile, band: str) -> Camera:
         wavelength=images[wavelength.name].astype(np.float64),
         flux=images[flux.name],
         ivar=images[ivar.name],
-        mask=images[mask.name] if mask is not None else None,
+        bad=bad_pixels(images[mask.name], options) if mask is not None else None,
     )
 
 

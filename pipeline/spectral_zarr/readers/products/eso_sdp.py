@@ -19,6 +19,7 @@ from spectral_zarr.readers.eso import ESO_POLICY, observe_eso
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
+from spectral_zarr.readers.masks import bad_pixels
 from spectral_zarr.readers.observing import first_number, positive, velocity_frame
 from spectral_zarr.readers.reader import MANY_FILES
 from spectral_zarr.readers.sdp_columns import SpectrumColumns, spectrum_columns
@@ -109,7 +110,7 @@ class EsoSdp:
             sampling=_sampling(table, wavelength, rule, file, options),
             observation=_observation(file.primary, table, instrument, unit, normalized_product),
             noise=error,
-            bad=_bad(table, columns.quality, values, error, rule, file.name),
+            bad=_bad(table, columns.quality, values, error, rule, file.name, options),
             zero_padded=True,
             normalized_product=normalized_product,
             continuum=None if normalized_product else _optional(table, columns.continuum, file.name),
@@ -188,10 +189,11 @@ def _bad(
     error: NDArray[Any] | None,
     rule: InstrumentRule,
     path: str,
+    options: ReaderOptions,
 ) -> NDArray[np.bool_] | None:
     bad = None
     if quality is not None:
-        flagged = _cell(table, quality, path) != 0
+        flagged = bad_pixels(_cell(table, quality, path), options)
         bad = flagged if flagged.any() and not flagged.all() else None
     if rule.fill_error is not None and error is not None and error.shape == flux.shape:
         fill = (error == rule.fill_error) & (flux == 0)

@@ -16,11 +16,9 @@ from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import EUCLID_BITS, bad_pixels
 from spectral_zarr.readers.observing import exposure, first_text, instrument_name, sky
 from spectral_zarr.readers.space import FLAM, placed, unit_of
-
-SAFE_FLAGS = 0b111110
-"""Mask bits of pixels that may be used: a mask that is odd, or 64 or more, says do not use."""
 
 _IDENTIFIERS = ("OBJ_ID", "OBJECT_ID", "SOURC_ID", "SOURCEID", "SOURCE_ID")
 _COMBINED = re.compile(r"^(-?\d+)_COMBINED1D_SIGNAL$")
@@ -57,7 +55,7 @@ class EuclidSir:
         for table in tables:
             match = _COMBINED.match(table.name)
             described = objects.get(match[1], table) if match else table
-            build = partial(_spectrum, file, table, described.header, header, match[1] if match else "")
+            build = partial(_spectrum, file, options, table, described.header, header, match[1] if match else "")
             yield placed(build, path=file.name, hdu=table.index, row=0)
 
 
@@ -72,7 +70,12 @@ def _is_alone(hdu: Hdu) -> bool:
 
 
 def _spectrum(
-    file: FitsFile, table: Hdu, described: Header, header: dict[tuple[int, str, int], str], key: str
+    file: FitsFile,
+    options: ReaderOptions,
+    table: Hdu,
+    described: Header,
+    header: dict[tuple[int, str, int], str],
+    key: str,
 ) -> Spectrum:
     flux = table.column("SIGNAL")
     identifier = first_text(described, *_IDENTIFIERS) or first_text(table.header, *_IDENTIFIERS)
@@ -98,7 +101,7 @@ def _spectrum(
         ),
         noise=table.column("VAR"),
         noise_kind="variance",
-        bad=_bad(table),
+        bad=_bad(table, options),
         missing=table.column("NDITH") == 0 if table.find("NDITH") is not None else None,
         header=header,
         hdu=table.index,
@@ -115,10 +118,10 @@ def _flux_unit(table: Hdu) -> str:
     return f"{scale!r} {unit}"
 
 
-def _bad(table: Hdu) -> NDArray[np.bool_] | None:
+def _bad(table: Hdu, options: ReaderOptions) -> NDArray[np.bool_] | None:
     if table.find("MASK") is None:
         return None
-    return np.asarray((table.column("MASK").astype(np.int64) & ~SAFE_FLAGS) != 0)
+    return bad_pixels(table.column("MASK"), options, EUCLID_BITS)
 
 
 READERS = (EuclidSir(),)

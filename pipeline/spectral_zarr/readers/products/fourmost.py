@@ -12,6 +12,7 @@ from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
+from spectral_zarr.readers.masks import bad_pixels
 from spectral_zarr.readers.observing import first_text, header_snr, instrument_name, observe, sky
 from spectral_zarr.readers.sdp_columns import spectrum_columns
 from spectral_zarr.readers.several import only_table
@@ -81,7 +82,7 @@ class FourmostL1:
                 snr_method=snr_method,
             ),
             noise=_vector(table, columns.error) if columns.error else None,
-            bad=_vector(table, quality) != 0 if quality else None,
+            bad=bad_pixels(_vector(table, quality), options) if quality else None,
             zero_padded=True,
             header=project([(0, header), (table.index, table.header)], policy, {table.index: columns.numbers()}),
             hdu=table.index,

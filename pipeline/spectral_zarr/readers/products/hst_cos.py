@@ -12,12 +12,12 @@ from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import COS_BITS, bad_pixels
 from spectral_zarr.readers.observing import first_text
 from spectral_zarr.readers.space import (
     FLAM,
     SPACE_POLICY,
     cell,
-    flagged,
     helcorr_frame,
     length,
     observe_hst,
@@ -28,8 +28,6 @@ from spectral_zarr.readers.space import (
     used_columns,
 )
 
-SERIOUS_FLAGS = 8346
-"""SDQFLAGS of far-ultraviolet spectra, for files that lack the card (COS Data Handbook, section 2.7)."""
 _FP_POSITION = re.compile(r"_x1dsum([1-4])")
 
 
@@ -55,7 +53,7 @@ class CosX1d:
         tables = _segments(file)
         for number, table in enumerate(tables, start=1):
             extension = str(table.header.integer("EXTVER") or number) if len(tables) > 1 else ""
-            build = partial(_joined, file, policy, table, extension)
+            build = partial(_joined, file, policy, options, table, extension)
             yield placed(build, path=file.name, hdu=table.index, row=0)
 
 
@@ -63,9 +61,9 @@ def _segments(file: FitsFile) -> list[Hdu]:
     return tables_with(file.hdus, "SEGMENT", "WAVELENGTH", "FLUX")
 
 
-def _joined(file: FitsFile, policy: HeaderPolicy, table: Hdu, extension: str) -> Spectrum:
+def _joined(file: FitsFile, policy: HeaderPolicy, options: ReaderOptions, table: Hdu, extension: str) -> Spectrum:
     primary, path = file.primary, file.name
-    arms = [arm for row in range(table.n_rows) if (arm := _arm(table, row, path)) is not None]
+    arms = [arm for row in range(table.n_rows) if (arm := _arm(table, row, path, options)) is not None]
     if not arms:
         message = "no segment has wavelengths and pixels; the exposure failed, leave it out"
         raise MissingField(message, path=path, hdu=table.index)
@@ -91,7 +89,7 @@ def _joined(file: FitsFile, policy: HeaderPolicy, table: Hdu, extension: str) ->
     )
 
 
-def _arm(table: Hdu, row: int, path: str) -> Arm | None:
+def _arm(table: Hdu, row: int, path: str, options: ReaderOptions) -> Arm | None:
     n_pix = length(table, row, "NELEM")
     wavelength = cell(table, row, "WAVELENGTH", n_pix=n_pix, path=path)
     if not (wavelength > 0).any():
@@ -100,8 +98,8 @@ def _arm(table: Hdu, row: int, path: str) -> Arm | None:
     flux = cell(table, row, "FLUX", n_pix=n_pix, path=path)
     error = cell(table, row, "ERROR", n_pix=n_pix, path=path)
     bits = table.header.integer("SDQFLAGS")
-    bad = flagged(cell(table, row, "DQ", n_pix=n_pix, path=path), SERIOUS_FLAGS if bits is None else bits)
-    if table.find("DQ_WGT") is not None:
+    bad = bad_pixels(cell(table, row, "DQ", n_pix=n_pix, path=path), options, COS_BITS if bits is None else bits)
+    if table.find("DQ_WGT") is not None and not options.mask_bits:
         bad &= ~(cell(table, row, "DQ_WGT", n_pix=n_pix, path=path) > 0)
     return Arm(wavelength=wavelength, flux=flux, noise=error, bad=bad, missing=(flux == 0) & (error == 0) & bad)
 

@@ -10,11 +10,11 @@ from spectral_zarr.errors import RefusedProduct, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import STIS_BITS, bad_pixels
 from spectral_zarr.readers.space import (
     FLAM,
     SPACE_POLICY,
     cell,
-    flagged,
     helcorr_frame,
     length,
     observe_hst,
@@ -24,9 +24,6 @@ from spectral_zarr.readers.space import (
     unit_of,
     used_columns,
 )
-
-SERIOUS_FLAGS = 31743
-"""All bits but 1024 (small blemish): SDQFLAGS where the header has none (STIS Data Handbook, section 2.5)."""
 
 
 class StisX1d:
@@ -60,7 +57,7 @@ class StisX1d:
         for number, table in enumerate(exposures, start=1):
             extension = str(table.header.integer("EXTVER") or number) if len(exposures) > 1 else ""
             for row in range(table.n_rows):
-                build = partial(_spectrum, file, policy, table, row, extension, merged=orders == 1)
+                build = partial(_spectrum, file, policy, options, table, row, extension, merged=orders == 1)
                 yield placed(build, path=file.name, hdu=table.index, row=row)
 
 
@@ -68,7 +65,16 @@ def _exposures(file: FitsFile) -> list[Hdu]:
     return tables_with(file.hdus, "SPORDER", "WAVELENGTH", "FLUX")
 
 
-def _spectrum(file: FitsFile, policy: HeaderPolicy, table: Hdu, row: int, extension: str, *, merged: bool) -> Spectrum:
+def _spectrum(
+    file: FitsFile,
+    policy: HeaderPolicy,
+    options: ReaderOptions,
+    table: Hdu,
+    row: int,
+    extension: str,
+    *,
+    merged: bool,
+) -> Spectrum:
     primary, header, path = file.primary, table.header, file.name
     order = "" if merged else table.cell_text("SPORDER", row)
     n_pix = length(table, row, "NELEM")
@@ -84,7 +90,7 @@ def _spectrum(file: FitsFile, policy: HeaderPolicy, table: Hdu, row: int, extens
         ),
         observation=observe_hst(primary, header, velocity_frame=helcorr_frame(primary), order=order),
         noise=cell(table, row, "ERROR", n_pix=n_pix, path=path),
-        bad=flagged(cell(table, row, "DQ", n_pix=n_pix, path=path), SERIOUS_FLAGS if bits is None else bits),
+        bad=bad_pixels(cell(table, row, "DQ", n_pix=n_pix, path=path), options, STIS_BITS if bits is None else bits),
         zero_padded=True,
         header=project(
             [(0, primary), (1, header)], policy, {1: used_columns(table, "WAVELENGTH", "FLUX", "ERROR", "DQ")}

@@ -13,6 +13,7 @@ from spectral_zarr.errors import RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import JWST_BITS, bad_pixels
 from spectral_zarr.readers.observing import (
     Sky,
     date_from_mjd,
@@ -28,9 +29,8 @@ from spectral_zarr.readers.observing import (
     sky_cells,
     velocity_frame,
 )
-from spectral_zarr.readers.space import SPACE_POLICY, cell, flagged, length, placed, tables_with, unit_of, used_columns
+from spectral_zarr.readers.space import SPACE_POLICY, cell, length, placed, tables_with, unit_of, used_columns
 
-DO_NOT_USE = 1
 _EXTENSIONS = ("EXTRACT1D", "COMBINE1D")
 
 
@@ -73,7 +73,7 @@ class JwstSpectra:
                     continue
                 suffix = f"r{row}" if len(rows) > 1 else ""
                 parts = (_stem(file.primary), extension, suffix)
-                build = partial(_spectrum, file, policy, table, row, "-".join(part for part in parts if part))
+                build = partial(_spectrum, file, policy, options, table, row, "-".join(part for part in parts if part))
                 yield placed(build, path=file.name, hdu=table.index, row=row)
 
 
@@ -97,7 +97,9 @@ def _is_flat(table: Hdu) -> bool:
     return column is not None and column.repeat > 1
 
 
-def _spectrum(file: FitsFile, policy: HeaderPolicy, table: Hdu, row: int, spec_id: str) -> Spectrum:
+def _spectrum(
+    file: FitsFile, policy: HeaderPolicy, options: ReaderOptions, table: Hdu, row: int, spec_id: str
+) -> Spectrum:
     flux_name, error_names = _chosen(file.primary, table, row)
     n_pix = length(table, row, "N_ALONGDISP")
     wavelength = _values(table, row, n_pix, file.name, "WAVELENGTH")
@@ -114,7 +116,7 @@ def _spectrum(file: FitsFile, policy: HeaderPolicy, table: Hdu, row: int, spec_i
         sampling=Sampling(unit=unit_of(table, "WAVELENGTH", "um"), medium="vacuum", values=wavelength[keep]),
         observation=_observation(file.primary, table, row),
         noise=None if error is None else error[keep],
-        bad=None if quality is None else flagged(quality[keep], DO_NOT_USE),
+        bad=None if quality is None else bad_pixels(quality[keep], options, JWST_BITS),
         header=project(
             [(0, file.primary), (1, table.header)],
             policy,

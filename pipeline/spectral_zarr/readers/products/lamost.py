@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from spectral_zarr.readers.arms import CONCATENATED, Arm, combine_arms, join_arm
 from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import SDSS_BITS, bad_where_asked
 from spectral_zarr.readers.observing import date_obs, header_snr, mjd_from_date, observe, positive
 from spectral_zarr.readers.reader import MANY_FILES
 
@@ -73,10 +75,12 @@ class LamostLrs:
         if table is None:
             hdu, rows = file.hdus[0], file.hdus[0].image()
             flux, ivar = rows[0], rows[1]
+            bad = bad_where_asked(lambda: rows[3] if len(rows) > 3 else rows[:0], options, SDSS_BITS)
             sampling = _row_sampling(header, rows, file.name)
         else:
             hdu = table
             flux, ivar = _vector(table, "FLUX"), _vector(table, "IVAR")
+            bad = bad_where_asked(partial(_mask, table), options, SDSS_BITS)
             sampling = _sampling(header, _log_wavelength(table), LRS_STEP, LRS_TOLERANCE)
             if table.find("NORMALIZATION") is not None and (values := _vector(table, "NORMALIZATION")).any():
                 normalized = values
@@ -91,6 +95,7 @@ class LamostLrs:
             observation=_observation(header, instrument="LAMOST-LRS", snr=snr, snr_method=snr_method),
             noise=ivar,
             noise_kind="ivar",
+            bad=bad,
             zero_padded=True,
             normalized=normalized,
             header=_header(file, hdu, policy),
@@ -123,7 +128,7 @@ class LamostMrs:
             yield LeftOut("FIBERTYP = SKY", path=file.name, hdu=0)
             return
         hdus = _medium_tables(file)
-        joined, method = _join([_arm(hdu) for hdu in hdus])
+        joined, method = _join([_arm(hdu, options) for hdu in hdus])
         ratios = [snr for hdu in hdus if math.isfinite(snr := positive(hdu.header.number("SNR")))]
         yield Spectrum(
             spec_id=_spec_id("lamost-med", header),
@@ -140,6 +145,7 @@ class LamostMrs:
             ),
             noise=joined.noise,
             noise_kind="ivar",
+            bad=joined.bad,
             missing=joined.missing,
             zero_padded=True,
             header=_header(file, hdus[0], policy),
@@ -244,14 +250,20 @@ def _medium_tables(file: FitsFile) -> list[Hdu]:
     return found
 
 
-def _arm(table: Hdu) -> Arm:
+def _arm(table: Hdu, options: ReaderOptions) -> Arm:
     flux = _vector(table, "FLUX")
     # Zeros at the inner end of an arm are fill as well, and no longer at an end once the arms are joined.
     measured = np.flatnonzero(flux)
     missing = np.ones(flux.shape, np.bool_)
     if measured.size:
         missing[measured[0] : measured[-1] + 1] = False
-    return Arm(wavelength=_log_wavelength(table), flux=flux, noise=_vector(table, "IVAR"), missing=missing)
+    bad = bad_where_asked(partial(_mask, table), options, SDSS_BITS)
+    return Arm(wavelength=_log_wavelength(table), flux=flux, noise=_vector(table, "IVAR"), bad=bad, missing=missing)
+
+
+def _mask(table: Hdu) -> Pixels:
+    column = table.find("ANDMASK", "PIXMASK")
+    return _vector(table, column.name) if column is not None else np.empty(0)
 
 
 def _join(arms: list[Arm]) -> tuple[Arm, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import MASTAR_BITS, bad_where_asked
 from spectral_zarr.readers.observing import date_from_mjd, positive, sky_cells
 from spectral_zarr.readers.sdss import FLUX_UNIT, LOG_STEP, LOG_TOLERANCE
 
@@ -60,6 +62,7 @@ class MaStar:
                 observation=_observation(table, row),
                 noise=table.flat_cell("IVAR", row),
                 noise_kind="ivar",
+                bad=bad_where_asked(partial(table.flat_cell, "MASK", row), options, MASTAR_BITS),
                 zero_padded=True,
                 params=_velocity(table, row),
                 header=projected,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField
@@ -13,11 +12,9 @@ from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.axis import image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import Bad, bad_pixels, flagged, named_mask_bits
 from spectral_zarr.readers.observing import first_text, observe
 from spectral_zarr.readers.several import is_line
-
-_HARMLESS = frozenset({"DETECTED", "DETECTED_NEGATIVE", "FIBERTRACE", "REFLINE", "IPC"})
-"""Planes of the mask that do not say that a pixel is bad."""
 
 
 class PfsObject:
@@ -25,9 +22,9 @@ class PfsObject:
 
     PFS data model (Subaru-PFS/datamodel, ``PfsFiberArray``): images FLUX in nJy, MASK, SKY and COVAR of shape (3,
     n_pix), whose first row is the variance, with WAVELENGTH in nm or an axis in the cards of FLUX; wavelengths are in
-    vacuum and barycentric. The cards ``MP_<plane>`` of MASK number its bits: every plane but those of `_HARMLESS`, and
-    every bit without a card, marks a bad pixel, and NO_DATA a missing one. COVAR2 and the table of fluxes at the
-    sampling of the exposures (FLUX_TABLE) are not read.
+    vacuum and barycentric. The cards ``MP_<plane>`` of MASK number its bits: every plane but those that only inform
+    (`named_mask_bits`), and every bit without a card, marks a bad pixel, and NO_DATA a missing one. COVAR2 and the
+    table of fluxes at the sampling of the exposures (FLUX_TABLE) are not read.
     """
 
     name = "pfs-object"
@@ -45,7 +42,7 @@ class PfsObject:
         if not is_line(flux) or mask.shape != flux.shape or len(covar.shape) != 2 or covar.shape[1] != n_pix:
             message = f"FLUX, MASK and COVAR do not fit: {file.describe()}; fetch the file again"
             raise MissingField(message, path=file.name, hdu=flux.index)
-        bad, missing = _flagged(mask)
+        bad, missing = _flagged(mask, options)
         yield Spectrum(
             spec_id="",
             flux=flux.image().reshape(-1),
@@ -74,12 +71,11 @@ def _image(file: FitsFile, name: str) -> Hdu:
     return hdu
 
 
-def _flagged(mask: Hdu) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    values = mask.image().reshape(-1).astype(np.int64)
-    harmless = sum(1 << bit for plane in _HARMLESS if (bit := _bit(mask, plane)) is not None)
+def _flagged(mask: Hdu, options: ReaderOptions) -> tuple[Bad, Bad]:
+    values = mask.image().reshape(-1)
     no_data = _bit(mask, "NO_DATA")
-    missing = np.zeros(values.size, np.bool_) if no_data is None else (values >> no_data) & 1 != 0
-    return np.asarray((values & ~harmless) != 0), np.asarray(missing)
+    missing = np.zeros(values.size, np.bool_) if no_data is None else flagged(values, 1 << no_data)
+    return bad_pixels(values, options, named_mask_bits(mask.header)), missing
 
 
 def _bit(mask: Hdu, plane: str) -> int | None:

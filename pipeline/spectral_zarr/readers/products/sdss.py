@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
 
 from spectral_zarr.config import ReaderOptions
-from spectral_zarr.model import Sampling, Spectrum
+from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.masks import SDSS_BITS, bad_where_asked
 from spectral_zarr.readers.observing import first_text, positive
 from spectral_zarr.readers.reader import MANY_FILES
 from spectral_zarr.readers.sdss import (
@@ -74,9 +78,14 @@ class SdssSpec:
             ),
             noise=coadd.column("ivar"),
             noise_kind="ivar",
+            bad=bad_where_asked(partial(_and_mask, coadd), options, SDSS_BITS),
             header=project([(0, header), (1, coadd.header)], policy, {1: used}),
             hdu=1,
         )
+
+
+def _and_mask(coadd: Hdu) -> Pixels:
+    return coadd.column("and_mask") if coadd.find("and_mask") is not None else np.empty(0)
 
 
 def _spec_id(header: Header, summary: Hdu | None, name: str) -> str:

@@ -10,6 +10,7 @@ from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.left_out import LeftOutRows
+from spectral_zarr.readers.masks import SDSS_BITS, bad_where_asked
 from spectral_zarr.readers.observing import first_number, header_snr, sky, sky_cells
 from spectral_zarr.readers.sdss import (
     LOG_STEP,
@@ -61,6 +62,7 @@ class SdssSpSpec:
                 snr_method=snr_method,
             ),
             noise=rows[2],
+            bad=bad_where_asked(lambda: rows[3] if len(rows) > 3 else rows[:0], options, SDSS_BITS),
             zero_padded=True,
             header=project([(0, header)], policy),
         )
@@ -90,6 +92,7 @@ class SdssSpPlate:
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
         header, plug_map = file.primary, file.hdus[5]
         flux, ivar = file.hdus[0].image(), file.hdus[1].image()
+        bad = bad_where_asked(file.hdus[2].image, options, SDSS_BITS)
         if plug_map.n_rows != len(flux):
             message = f"the plug map has {plug_map.n_rows} rows for {len(flux)} spectra; fetch the file again"
             raise MissingField(message, path=file.name, hdu=5)
@@ -111,6 +114,7 @@ class SdssSpPlate:
                 observation=observe_sdss(header, **sky_cells(plug_map, row, ("RA", "DEC"))._asdict()),
                 noise=ivar[row],
                 noise_kind="ivar",
+                bad=None if bad is None else bad[row],
                 zero_padded=True,
                 header=projected,
                 row=row,

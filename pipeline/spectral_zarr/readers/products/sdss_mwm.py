@@ -15,6 +15,7 @@ from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
+from spectral_zarr.readers.masks import APOGEE_BITS, SDSS_BITS, bad_where_asked
 from spectral_zarr.readers.observing import first_text, iso_moment, mjd_from_date, observe, positive
 from spectral_zarr.readers.sdss import FLUX_UNIT
 
@@ -33,8 +34,8 @@ class MilkyWayMapper:
     Data models ``mwmStar`` and ``mwmVisit`` of Astra (SDSS DR19): four tables, BOSS and APOGEE from Apache Point and
     Las Campanas, of one row per spectrum and any of them empty. The wavelength is a column, or the cards CRVAL, CDELT
     and NPIXELS of log10(wavelength) give it. Vacuum, rest frame of the star, flux in 1e-17 erg s-1 cm-2 Angstrom-1,
-    bad where ``ivar`` is zero. Visits that are not in the stack were resampled without the shift to the rest frame and
-    are rejected one by one.
+    bad where ``ivar`` is zero or ``pixel_flags`` of APOGEE has one of `APOGEE_BITS`. Visits that are not in the stack
+    were resampled without the shift to the rest frame and are rejected one by one.
     """
 
     name = "sdss-mwm"
@@ -71,7 +72,7 @@ class MilkyWayMapper:
                     left_out.add("the visit is not in the stack and so not in the rest frame of the star", row)
                     continue
                 try:
-                    yield _spectrum(file, table, row, projected)
+                    yield _spectrum(file, table, row, projected, options)
                 except DamagedData:
                     raise
                 except SourceError as error:
@@ -79,7 +80,7 @@ class MilkyWayMapper:
             yield from left_out.errors()
 
 
-def _spectrum(file: FitsFile, table: Hdu, row: int, projected: Any) -> Spectrum:
+def _spectrum(file: FitsFile, table: Hdu, row: int, projected: Any, options: ReaderOptions) -> Spectrum:
     column = table.find("flux")
     if column is None or table.find("ivar") is None:
         seen = ", ".join(one.name for one in table.layout.columns[:12])
@@ -93,6 +94,11 @@ def _spectrum(file: FitsFile, table: Hdu, row: int, projected: Any) -> Spectrum:
         observation=_observation(file.primary, table, row),
         noise=table.flat_cell("ivar", row),
         noise_kind="ivar",
+        bad=bad_where_asked(
+            lambda: table.flat_cell("pixel_flags", row),
+            options,
+            APOGEE_BITS if _instrument(table) == "APOGEE" else SDSS_BITS,
+        ),
         zero_padded=True,
         continuum=continuum if continuum is not None and continuum.any() else None,
         continuum_method="none" if continuum is None or not continuum.any() else "column:continuum",

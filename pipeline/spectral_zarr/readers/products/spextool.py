@@ -12,6 +12,7 @@ from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import UnknownUnit
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
+from spectral_zarr.readers.masks import bad_pixels
 from spectral_zarr.readers.observing import (
     date_obs,
     exposure,
@@ -49,7 +50,7 @@ class Spextool:
     """Spectra in the image layout of Spextool and pySpextool.
 
     Cushing et al. 2004, PASP 116, 362; Rayner et al. 2009, ApJS 185, 289 (the IRTF library): images of n_pix x 3
-    (wavelength, flux, error) or x 4 (with flags, which are not used), one plane per order and aperture, with XUNITS
+    (wavelength, flux, error) or x 4 (with flags, 0 for good), one plane per order and aperture, with XUNITS
     and YUNITS. Merged spectra have one plane; several planes become rows on request. Wavelengths are in vacuum unless
     WAVETYPE says air. NaN marks what was not measured.
     """
@@ -83,6 +84,7 @@ class Spextool:
         if wavelength_factor(wavelength_unit) is None:
             message = f"XUNITS = '{wavelength_unit}' is no unit of wavelength; run the wavelength calibration"
             raise UnknownUnit(message, path=file.name, hdu=0)
+        bad = bad_pixels(planes[:, 3], options) if planes.shape[1] > 3 else None
         whole = Spectrum(
             spec_id="",
             flux=planes[0, 1],
@@ -94,13 +96,14 @@ class Spextool:
             ),
             observation=_observation(header, written),
             noise=planes[0, 2],
+            bad=None if bad is None else bad[0],
             zero_padded=True,
             header=project([(0, header)], policy),
         )
         if len(planes) == 1:
             yield whole
         else:
-            yield from order_rows(whole, planes[:, 1], planes[:, 0], planes[:, 2], _orders(header, len(planes)))
+            yield from order_rows(whole, planes[:, 1], planes[:, 0], planes[:, 2], _orders(header, len(planes)), bad)
 
 
 def _orders(header: Header, n_planes: int) -> list[str]:
