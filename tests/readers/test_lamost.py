@@ -104,6 +104,8 @@ class TestRealFiles:
             np.testing.assert_allclose(wavelength[pixel], 10 ** coadd["LOGLAM"].astype("f8"), rtol=1e-6)
             good = coadd["IVAR"] > 0
             np.testing.assert_array_equal(ready.flux[pixel][good], coadd["FLUX"][good])
+            # Bit 0 of ANDMASK, the only one here, is a bad pixel of the CCD.
+            good &= coadd["ANDMASK"] == 0
             np.testing.assert_allclose(ready.uncertainty[pixel][good], coadd["IVAR"][good] ** -0.5, rtol=1e-5)
             assert np.isnan(ready.uncertainty[pixel][~good]).all()
         assert np.isnan(ready.flux[~covered]).all()

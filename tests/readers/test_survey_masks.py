@@ -36,14 +36,31 @@ class TestSdss:
         np.testing.assert_array_equal(unknown(spectrum), bright | ~(coadd["ivar"] > 0))
         np.testing.assert_array_equal(prepare(spectrum).flux, coadd["flux"])
 
-    def test_lamost_alike(self, real_files: Path, read_one: Any, reference: Any) -> None:
+
+class TestLamost:
+    def test_flagged_pixels_of_a_coadd_have_a_positive_inverse_variance(
+        self, real_files: Path, read_one: Any, reference: Any
+    ) -> None:
         path = real_files / "lamost" / "med-58408-TD230151N343645T01_sp01-015.fits"
-        _, before = read_one(path)
-        _, after = read_one(path, ReaderOptions(mask_bits=(0,)))
-        coadds = [reference(path)[name].data for name in ("COADD_B", "COADD_R")]
-        flagged = sum(int(((one["IVAR"] > 0) & (one["FLUX"] != 0) & (one["ANDMASK"] != 0)).sum()) for one in coadds)
-        assert flagged == 1
-        assert unknown(after).sum() - unknown(before).sum() == flagged
+        blue = reference(path)["COADD_B"].data
+        flagged = np.flatnonzero((blue["IVAR"] > 0) & (blue["ANDMASK"] != 0))
+        assert (flagged.size, np.count_nonzero(blue["FLUX"][flagged] == 0)) == (5, 4)
+        _, spectrum = read_one(path)
+        assert unknown(spectrum)[: len(blue)][flagged].all()
+        other = np.flatnonzero((blue["IVAR"] > 0) & (blue["FLUX"] != 0) & (blue["ANDMASK"] == 0))
+        assert not unknown(spectrum)[: len(blue)][other].any()
+
+    def test_a_bright_sky_warns(self, write_fits: Any, read_one: Any) -> None:
+        n_pix = 3900
+        mask = np.zeros(n_pix, "f4")
+        mask[100:106] = 1 << np.arange(6)
+        rows = np.array(
+            [np.full(n_pix, 5.0), np.full(n_pix, 4.0), 10 ** (3.5682 + 1e-4 * np.arange(n_pix)), mask, mask]
+        )
+        cards = {"TELESCOP": "LAMOST", "OBSID": 1, "COEFF0": 3.5682, "COEFF1": 1e-4}
+        name, spectrum = read_one(write_fits(fits.PrimaryHDU(rows.astype("f4")), **cards))
+        assert name == "lamost-lrs"
+        np.testing.assert_array_equal(np.flatnonzero(unknown(spectrum)), [100, 101, 102, 104, 105])
 
 
 class TestMilkyWayMapper:

@@ -40,9 +40,14 @@ ANY_BIT = (1 << 64) - 1
 NO_BIT = 0
 
 SDSS_BITS = NO_BIT
-"""SPPIXMASK (SDSS bitmasks, SDSS-V and LAMOST alike): the pipeline gives pixels to be ignored an inverse variance of
+"""SPPIXMASK (SDSS bitmasks, SDSS-V alike): the pipeline gives pixels to be ignored an inverse variance of
 zero. The bits beside a positive one are warnings, such as NEARBADPIXEL (16), PARTIALREJECT (19) and BRIGHTSKY (23),
 which OR_MASK has on most of the pixels of a faint object."""
+
+LAMOST_BITS = 0b110111
+"""ANDMASK of LAMOST (data release documentation): bad CCD pixel (0), bad profile (1), no sky (2), trace out of the CCD
+(4) and no data (5) in all exposures; a bright sky (3) is a warning. Flagged pixels may have a flux of zero and a
+positive inverse variance, so that the mask has to be read."""
 
 MASTAR_BITS = NO_BIT
 """MANGA_DRP2PIXMASK, which continues SPPIXMASK: what was rejected has an inverse variance of zero."""

@@ -18,7 +18,7 @@ from spectral_zarr.readers.arms import CONCATENATED, Arm, combine_arms, join_arm
 from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
-from spectral_zarr.readers.masks import SDSS_BITS, bad_where_asked
+from spectral_zarr.readers.masks import LAMOST_BITS, bad_where_asked
 from spectral_zarr.readers.observing import date_obs, header_snr, mjd_from_date, observe, positive
 from spectral_zarr.readers.reader import MANY_FILES
 
@@ -75,12 +75,12 @@ class LamostLrs:
         if table is None:
             hdu, rows = file.hdus[0], file.hdus[0].image()
             flux, ivar = rows[0], rows[1]
-            bad = bad_where_asked(lambda: rows[3] if len(rows) > 3 else rows[:0], options, SDSS_BITS)
+            bad = bad_where_asked(lambda: rows[3] if len(rows) > 3 else rows[:0], options, LAMOST_BITS)
             sampling = _row_sampling(header, rows, file.name)
         else:
             hdu = table
             flux, ivar = _vector(table, "FLUX"), _vector(table, "IVAR")
-            bad = bad_where_asked(partial(_mask, table), options, SDSS_BITS)
+            bad = bad_where_asked(partial(_mask, table), options, LAMOST_BITS)
             sampling = _sampling(header, _log_wavelength(table), LRS_STEP, LRS_TOLERANCE)
             if table.find("NORMALIZATION") is not None and (values := _vector(table, "NORMALIZATION")).any():
                 normalized = values
@@ -257,7 +257,7 @@ def _arm(table: Hdu, options: ReaderOptions) -> Arm:
     missing = np.ones(flux.shape, np.bool_)
     if measured.size:
         missing[measured[0] : measured[-1] + 1] = False
-    bad = bad_where_asked(partial(_mask, table), options, SDSS_BITS)
+    bad = bad_where_asked(partial(_mask, table), options, LAMOST_BITS)
     return Arm(wavelength=_log_wavelength(table), flux=flux, noise=_vector(table, "IVAR"), bad=bad, missing=missing)
 
 
