@@ -169,7 +169,7 @@ def wavelength_factor(text: str) -> float | None:
     float or None
         None when the text is not a unit of length.
     """
-    if len(text) > LONGEST_UNIT:
+    if _absurd(text):
         return None
     plain = " ".join(_MEDIUM.sub(" ", _plain(text).lower()).replace(",", " ").split()).rstrip(".")
     known = _LENGTHS.get(plain)
@@ -177,7 +177,8 @@ def wavelength_factor(text: str) -> float | None:
         return known
     factor, rest = _split_scale(plain)
     length = _LENGTHS.get(rest)
-    return None if length is None else float(f"{factor * length:.12g}")
+    known = float(f"{factor * length:.12g}") if length is not None else 0.0
+    return known if known > 0 and math.isfinite(known) else None
 
 
 LONGEST_UNIT = 200

@@ -105,7 +105,9 @@ def observe_sdss(header: Header, **known: Any) -> Observation:
         "rv_applied": first_number(header, "HELIO_RV"),
     }
     if "ra" not in known:
-        facts.update(sky(header, ("PLUG_RA", "PLUG_DEC"), ("RA", "DEC"))._asdict())
+        # RA and DEC beside them are where the telescope pointed, up to 1.5 degrees from the fibre.
+        pair = ("PLUG_RA", "PLUG_DEC") if "PLUG_RA" in header else ("RA", "DEC")
+        facts.update(sky(header, pair)._asdict())
     return Observation(**{**facts, **known})
 
 
