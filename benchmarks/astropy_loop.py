@@ -21,7 +21,7 @@ from astropy.time import Time
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from layout import FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
+from layout import APOGEE_BAD, FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
 
 NAN = float("nan")
 MISSING = frozenset({"NULL", "None", "nan", "NaN", "INDEF", "N/A", "-999", "-9999", "-999.0", "-9999.0"})
@@ -183,12 +183,12 @@ def read_harps(hdus: fits.HDUList, wanted: Wanted, data: bytes) -> Row:
 
 
 def read_apstar(hdus: fits.HDUList, wanted: Wanted, data: bytes) -> Row:
-    """The first rows of the flux and error images, and the radial velocity."""
+    """The first rows of the flux, error and mask images, and the radial velocity."""
     header = hdus[0].header
     flux, sigma = (np.atleast_2d(hdus[number].data)[0].astype(np.float32) for number in (1, 2))
-    bad = sigma >= 1e9
-    flux[bad & (flux == 0)] = np.nan
-    sigma[bad | ~(sigma > 0)] = np.nan
+    sentinel = sigma >= 1e9
+    flux[sentinel & (flux == 0)] = np.nan
+    sigma[sentinel | ~(sigma > 0) | (np.atleast_2d(hdus[3].data)[0] & APOGEE_BAD != 0)] = np.nan
     for run in zero_fill(flux, sigma):
         flux[run] = sigma[run] = np.nan
     star = header["OBJID"].strip()

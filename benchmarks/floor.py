@@ -13,7 +13,7 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-from layout import FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
+from layout import APOGEE_BAD, FLUX, UNCERTAINTY, WAVELENGTH, Wanted, arguments, chunk_shape, source_files, zero_fill
 
 CARD, BLOCK = 80, 2880
 END = b"END" + b" " * 77
@@ -129,17 +129,21 @@ def read_uves(data: bytes, cards: Cards) -> Row:
 
 
 def read_apstar(data: bytes, cards: Cards) -> Row:
-    """The first rows of the flux and error images, all on one grid."""
+    """The first rows of the flux, error and mask images, all on one grid."""
     header: dict[str, str] = {}
     image = cards.scan(data, 0, 0, header)
     start = cards.scan(data, image, 1, header)
     shape = [integer(data, image, 3 + axis) for axis in range(integer(data, image, 2))]
     flux = np.frombuffer(data, ">f4", shape[0], start).astype(np.float32)
     following = start + -(-4 * int(np.prod(shape)) // BLOCK) * BLOCK
-    sigma = np.frombuffer(data, ">f4", shape[0], cards.scan(data, following, 2, {})).astype(np.float32)
-    bad = sigma >= 1e9
-    sigma[bad] = np.nan
-    flux[bad & (flux == 0)] = np.nan
+    errors = cards.scan(data, following, 2, {})
+    sigma = np.frombuffer(data, ">f4", shape[0], errors).astype(np.float32)
+    mask_header = errors + following - start
+    flags = f">i{integer(data, mask_header, 1) // 8}"
+    mask = np.frombuffer(data, flags, shape[0], cards.scan(data, mask_header, 3, {}))
+    sentinel = sigma >= 1e9
+    flux[sentinel & (flux == 0)] = np.nan
+    sigma[sentinel | (mask & APOGEE_BAD != 0)] = np.nan
     row = Row(0, {FLUX: flux, UNCERTAINTY: sigma}, header)
     fill_zeros(row)
     return row

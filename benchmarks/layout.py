@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+APOGEE_BAD = 0b100_0000_1111_1111
+"""Bits of APOGEE_PIXMASK that take the uncertainty away: 0 to 7 and 14."""
+
 FLUX, UNCERTAINTY, WAVELENGTH = "signal/flux_raw", "signal/uncertainty_raw", "signal/wavelength"
 
 
