@@ -11,7 +11,6 @@ from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, observe, start_mjd
 from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
-from spectral_zarr.readers.several import only_table
 
 _REFUSED = (
     ("POL", "a polarimetric product (p.fits)"),
@@ -30,7 +29,8 @@ class Spirou:
 
     APERO (Cook et al. 2022, PASP 134, 114509) and the CFHT file structure: ``s.fits`` has a table of uniform
     wavelength steps with ``Wave`` (nm), ``FluxAB`` and ``FluxErrAB``, and ``FluxABTelluCorrected`` with its error
-    where tellurics were removed, which ``[readers.table] flux`` can choose; ``t.fits`` (telluric-corrected) and
+    where tellurics were removed, which ``[readers.table] flux`` can choose, and a second table of the same spectrum in
+    uniform steps of velocity, which is not read; ``t.fits`` (telluric-corrected) and
     ``e.fits`` have images ``FluxAB`` and ``WaveAB`` of 49 orders without errors. Vacuum; not corrected for the card
     BERV. NaN marks gaps and strong tellurics.
     """
@@ -50,7 +50,7 @@ class Spirou:
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum]:
         if (table := _table(file)) is not None:
-            yield _merged(file, only_table(file, table, options), options, policy)
+            yield _merged(file, table, options, policy)
             return
         flux, wavelength = file.named("FLUXAB"), file.named("WAVEAB")
         what = next((what for name, what in _REFUSED if file.named(name) is not None), "")
