@@ -283,6 +283,8 @@ class TestRefusals:
             (fibermap(2), cameras(("B",))[:2], MissingField, "B_IVAR"),
             (fibermap(2), [*cameras(("B",))[:2], *cameras(("BRZ",))[2:3]], MissingField, "B_IVAR"),
             (fibermap(2), [*cameras(("B",)), *cameras(("R",), unit="adu")], UnknownUnit, "convert"),
+            (fibermap(2), [*cameras(("B",)), *cameras(("R",))[1:]], MissingField, "R_WAVELENGTH is missing"),
+            (fibermap(2), [*cameras(("B",)), *cameras(("R",), mask="")], MissingField, "R_MASK is missing"),
         ],
     )
     def test_what_is_missing_is_named(

@@ -29,6 +29,7 @@ TOLERANCE = 0.01
 """Pixels; wavelengths kept in single precision are off by less."""
 
 _FLUX_HDU = re.compile(r"([BRZ]+)_FLUX")
+_IMAGE_HDU = re.compile(r"([BRZ]+)_(WAVELENGTH|FLUX|IVAR|MASK)")
 _FEWEST_IMAGES = 2
 _NAME = re.compile(
     r"(?:coadd|spectra)-(?:(?P<survey>cmx|main|special|sv\d)-(?P<program>[a-z]+\d*)-\d+"
@@ -88,6 +89,7 @@ class Desi:
         return bool(_bands(file))
 
     def read(self, file: FitsFile, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
+        _require_alike(file)
         cameras = [_camera(file, band, options) for band in _bands(file)]
         fibermap = _fibermap(file, cameras)
         targets = _integers(fibermap, "TARGETID", file)
@@ -148,6 +150,18 @@ def _bands(file: FitsFile) -> list[str]:
     names = [header.text("EXTNAME").upper() for header in images]
     found = (match[1] for name in names if (match := _FLUX_HDU.fullmatch(name)))
     return [band for band in dict.fromkeys(found) if f"{band}_WAVELENGTH" in names]
+
+
+def _require_alike(file: FitsFile) -> None:
+    """Refuse a file one of whose cameras lacks an image that another has: without it the spectra would be others."""
+    parts: dict[str, set[str]] = {}
+    for name in sorted(file.names):
+        if match := _IMAGE_HDU.fullmatch(name):
+            parts.setdefault(match[1], set()).add(match[2])
+    everything = set().union(*parts.values())
+    if missing := [f"{band}_{part}" for band, found in parts.items() for part in sorted(everything - found)]:
+        message = f"{', '.join(missing)} is missing beside those of the other cameras; fetch the file again"
+        raise MissingField(message, path=file.name)
 
 
 def _camera(file: FitsFile, band: str, options: ReaderOptions) -> Camera:
