@@ -192,3 +192,11 @@ def test_the_driver_is_measured_with_tasks_that_do_nothing(tmp_path: Path) -> No
     assert report["driver_cpu_seconds"] == pytest.approx(total)
     assert report["share_of_work"] == pytest.approx(total / (2500 * report["work_seconds_per_file"]))
     assert 0 < max(step["peak_bytes"] for step in report["steps"].values()) == report["peak_bytes"]
+
+
+def test_damaged_copies_are_counted_by_kind(tmp_path: Path) -> None:
+    source = generate(tmp_path, "sdss-spec", 1, 600)
+    done = run("damage.py", source, "--copies", "18", "--places")
+    assert done.returncode == 0, done.stderr
+    assert "| one byte lost | as they are | 1 | 1 | 0 | 0 | 0 |" in done.stdout
+    assert "| a bit of the data flipped | with DATASUM | 1 | 1 | 0 | 0 | 0 |" in done.stdout
