@@ -170,6 +170,15 @@ class TestDatasum:
         start, size = place_of_data(raw)
         assert same_array(data_of(raw[: start + size]), PIXELS[:801])
 
+    def test_the_padding_of_a_table_of_characters_is_blanks(self) -> None:
+        raw = written(fits.TableHDU.from_columns([fits.Column("flux", "F10.3", array=PIXELS)]))
+        start, size = place_of_data(raw)
+        assert raw[start + size :].strip(b" ") == b""
+        for whole in (raw, raw[: start + size]):
+            assert same_array(np.asarray(parsed(whole).hdus[1].column("flux"), "f8"), PIXELS.astype("f8"))
+        with pytest.raises(DamagedData):
+            parsed(raw[: start + 5] + b"7" + raw[start + 6 :]).hdus[1].column("flux")
+
     @given(st.lists(st.integers(0, 2**32 - 1) | st.sampled_from([0, 2**32 - 1]), max_size=1500))
     def test_the_sum_is_that_of_appendix_j(self, words: list[int]) -> None:
         data = np.array(words, ">u4").tobytes()

@@ -229,7 +229,7 @@ def _accepted(
         reader: Reader | None = None
         try:
             _refuse(refused, [file])
-            source = open_source(file, check_damage=config.readers.check_damage)
+            source = _opened(file, config)
             _refuse_changed(file, source.size)
             reader = find_reader(source, config.readers)
             if not _joins(reader, file):
@@ -279,6 +279,10 @@ def _refuse_changed(file: SourceFile, size: int) -> None:
         raise SourceChanged(message, path=file.name)
 
 
+def _opened(file: SourceFile, config: Config) -> RawFile:
+    return open_source(file, check_damage=config.readers.check_damage)
+
+
 def _joins(reader: Reader, file: SourceFile) -> bool:
     pattern = joined_names(reader)
     return bool(pattern) and re.fullmatch(pattern, PurePath(file.name).name) is not None
@@ -288,7 +292,7 @@ def _are_arms(companions: Sequence[SourceFile], config: Config) -> bool:
     """Whether a reader joins these files, of which some may be damaged like the one that they came with."""
     for file in companions:
         try:
-            return _joins(find_reader(open_source(file), config.readers), file)
+            return _joins(find_reader(_opened(file, config), config.readers), file)
         except SourceError:
             continue
     return False

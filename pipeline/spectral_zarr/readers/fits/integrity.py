@@ -15,6 +15,7 @@ writers exchange them; neither is found where bytes have moved."""
 REMEDY = "fetch the file again, or, if it is right all the same, set check_damage = false in [readers]"
 
 _ZEROS, _BLANKS = bytes(BLOCK), b" " * BLOCK
+_CHARACTERS = b"XTENSION= 'TABLE"
 _WORD = np.dtype(">u4")
 _ONES = 0xFFFFFFFF
 
@@ -48,7 +49,7 @@ def check_hdu(data: bytes, header: Header, start: int, nbytes: int, name: str, h
         _require_padding(padding, "data", name, hdu)
     if "DATASUM" not in header.cards.offsets or not nbytes or (declared := declared_sum(header)) is None:
         return
-    found = data_sum(data, start, nbytes)
+    found = data_sum(data, start, nbytes, b" " if header.raw.startswith(_CHARACTERS) else b"\0")
     if (found - declared) % _ONES:
         message = f"the data sum up to {found} and DATASUM says {declared}, so that they were changed; {REMEDY}"
         raise DamagedData(message, path=name, hdu=hdu)
@@ -73,16 +74,16 @@ def declared_sum(header: Header) -> int | None:
     return declared if 0 < declared <= _ONES else None
 
 
-def data_sum(data: bytes, start: int, nbytes: int) -> int:
+def data_sum(data: bytes, start: int, nbytes: int, padding: bytes = b"\0") -> int:
     """Ones' complement sum of the 32-bit words of the blocks of data (FITS 4.0, appendix J), padding included.
 
     Notes
     -----
-    Zeros stand for padding that the end of the file cuts off.
+    `padding` stands for what the end of the file cuts off.
     """
     stop = start + -(-nbytes // BLOCK) * BLOCK
     if stop > len(data):
-        data, start, stop = data[start:].ljust(stop - start, b"\0"), 0, stop - start
+        data, start, stop = data[start:].ljust(stop - start, padding), 0, stop - start
     total = int(np.frombuffer(data, _WORD, (stop - start) // _WORD.itemsize, start).sum(dtype=np.uint64))
     while total > _ONES:
         total = (total >> 32) + (total & _ONES)
