@@ -224,6 +224,16 @@ class TestASpectrumInEachRow:
         np.testing.assert_array_equal([one.params["teff"] for one in spectra], [5777.0, np.nan, 4500.0])
         np.testing.assert_array_equal([one.params["logg"] for one in spectra], [4.4, 2.5, 3.0])
 
+    def test_identifiers_beside_an_undefined_one_keep_every_digit(self, write_fits: Any, read_all: Any) -> None:
+        made = vectors(
+            TARGETID=np.array([2**60 + 1, 999999, 2**60 + 3]), GAIA_SOURCE_ID=np.array([2**62 + 1, 2**62 + 3, 999999])
+        )
+        for name in ("TARGETID", "GAIA_SOURCE_ID"):
+            made.columns[name].null = 999999
+        _, spectra = read_all(write_fits(made))
+        assert [one.observation.object_id for one in spectra] == [str(2**60 + 1), "", str(2**60 + 3)]
+        assert [one.observation.gaia_id for one in spectra] == [str(2**62 + 1), str(2**62 + 3), ""]
+
     def test_options_name_the_columns(self, write_fits: Any, read_all: Any) -> None:
         made = vectors(label=np.array([b"a", b"b", b"c"]), T_FIT=np.array([1.0, 2.0, 3.0]))
         options = TableOptions(spec_id="Label", params={"teff": "t_fit"})

@@ -68,7 +68,8 @@ class RowColumns:
         for name, fact in FACT_COLUMNS.items():
             column = self._scalars.get(name)
             if column is not None and fact not in self._facts and (column in self._text) == (fact not in _NUMBERS):
-                self._facts[fact] = column.name, table.column_data(column)
+                values = table.column_data(column) if fact in _NUMBERS else self._exact(column)
+                self._facts[fact] = column.name, values
         if "gaia_id" not in self._facts:
             self._add_gaia()
 
@@ -112,7 +113,7 @@ class RowColumns:
             column = next((one for one in found if one is not None and one not in self._floats), None)
         if column is None:
             return []
-        texts = [_text(value) for value in self._table.column_data(column)]
+        texts = [_text(value) for value in self._exact(column)]
         if len(set(texts)) == len(texts):
             return texts
         known = [text for text in texts if text]
@@ -150,8 +151,15 @@ class RowColumns:
         for name in ("gaia_id", "gaia_source_id", "gaiaedr3_source_id", "gaiadr3_source_id", "gaia_dr3_source_id"):
             column = self._scalars.get(name)
             if column is not None and column not in self._floats:
-                self._facts["gaia_id"] = column.name, self._table.column_data(column)
+                self._facts["gaia_id"] = column.name, self._exact(column)
                 return
+
+    def _exact(self, column: TableColumn) -> NDArray[Any]:
+        """Texts or integers with every digit; undefined integers, beside which the others become floats, are 0."""
+        if column.null is None:
+            return self._table.column_data(column)
+        texts = (self._table.cell_text(column.name, row) for row in range(self._table.n_rows))
+        return np.array([int(text) if text.lstrip("-").isdigit() else 0 for text in texts], object)
 
 
 def _text(value: Any) -> str:

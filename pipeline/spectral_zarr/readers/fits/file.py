@@ -206,7 +206,8 @@ class Hdu:
         if column.dtype.startswith("S"):
             start = self._start_of(column, row)
             return self._sound.data[start : start + column.repeat].decode("latin-1").strip("\0 ")
-        if column.null is not None and np.all(self._stored_cell(column, row) == column.null):
+        blank = column.stored.startswith("S") and undefined_fields(self._stored_cell(column, row), self.header, column)
+        if np.any(blank) or (column.null is not None and np.all(self._stored_cell(column, row) == column.null)):
             return ""
         value = self._values(column)[row]
         return value.decode("latin-1").strip("\0 ") if isinstance(value, bytes) else str(value).strip()

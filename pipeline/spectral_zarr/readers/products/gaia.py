@@ -111,7 +111,7 @@ def _single(file: FitsFile, table: Hdu, header: Any) -> GaiaRow:
 def _of_row(file: FitsFile, table: Hdu, row: int, header: Any) -> Spectrum:
     wavelength = table.flat_cell("wavelength", row) if table.find("wavelength") is not None else None
     found = GaiaRow(
-        source_id=_identifier(table.column("source_id")[row]),
+        source_id=table.cell_text("source_id", row),
         flux=_numbers(table.flat_cell("flux", row)),
         error=_numbers(table.flat_cell("flux_error", row)),
         wavelength=wavelength,
