@@ -110,8 +110,9 @@ class TestColumns:
 
 
 class TestError:
-    def test_an_error_in_another_unit_is_not_used(self, product: Any, read_one: Any) -> None:
-        assert read_one(product(wave(), flux(unit="Jy"), error(unit="adu")))[1].noise is None
+    def test_an_error_in_another_unit_is_refused(self, product: Any, read_one: Any) -> None:
+        with pytest.raises(UnknownUnit, match="ERR is in 'adu' and FLUX in 'Jy'"):
+            read_one(product(wave(), flux(unit="Jy"), error(unit="adu")))
 
     def test_an_error_of_another_flux_is_not_used(self, product: Any, read_one: Any) -> None:
         path = product(wave(), flux("FLUX"), flux("FLUX_REDUCED", ucd=SIDE), error("ERR_REDUCED"))
@@ -234,11 +235,13 @@ class TestNormalisation:
         np.testing.assert_array_equal(spectrum.continuum, FLUX * 2)
         assert spectrum.continuum_method == "column:CONTINUUM"
 
-    def test_a_continuum_in_another_unit_is_left_out(self, product: Any, read_one: Any) -> None:
-        column = ("CONTINUUM", FLUX * 2, "Jy", "", "")
-        _, spectrum = read_one(product(wave(), flux(), column))
-        assert spectrum.continuum is None
-        assert spectrum.continuum_method == "none"
+    def test_a_continuum_in_another_unit_is_converted_or_refused(self, product: Any, read_one: Any) -> None:
+        column = ("CONTINUUM", FLUX * 2000, "mJy", "", "")
+        _, spectrum = read_one(product(wave(), flux(unit="Jy"), column))
+        np.testing.assert_allclose(prepare(spectrum).continuum, FLUX * 2, rtol=1e-6)
+        assert spectrum.continuum_method == "column:CONTINUUM"
+        with pytest.raises(UnknownUnit, match="CONTINUUM is in 'mJy' and FLUX in 'adu'"):
+            read_one(product(wave(), flux(), column))
 
 
 class TestStorage:

@@ -262,6 +262,15 @@ def same_dimension(one: str, other: str) -> bool:
     return bool(first.is_equivalent(second))
 
 
+def unit_ratio(one: str, other: str, power: int) -> float | None:
+    """Factor from a canonical unit to a power of another, None when they have no common dimension."""
+    first, second = _astropy_unit(one), _astropy_unit(other)
+    if first is None or second is None:
+        return None
+    wanted = second**power
+    return float(first.to(wanted)) if first.is_equivalent(wanted) else None
+
+
 @lru_cache(maxsize=1024)
 def _astropy_unit(text: str) -> Any:
     from astropy import units

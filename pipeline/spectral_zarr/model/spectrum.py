@@ -76,6 +76,9 @@ class Spectrum:
         The wavelength axis.
     noise : ndarray, shape (n_pix,), optional
         Sigma, inverse variance, variance or relative error as `noise_kind` says; None when unknown.
+    noise_unit, continuum_unit : str
+        Units that the file writes for them, '' for that of the flux: the values are converted to it, and refused where
+        the units contradict.
     bad : ndarray of bool, shape (n_pix,), optional
         Pixels that the product marks bad: the uncertainty becomes NaN and the flux is kept.
     missing : ndarray of bool, shape (n_pix,), optional
@@ -103,11 +106,13 @@ class Spectrum:
     observation: Observation
     noise: Pixels | None = None
     noise_kind: NoiseKind = "sigma"
+    noise_unit: str = ""
     bad: NDArray[np.bool_] | None = None
     missing: NDArray[np.bool_] | None = None
     zero_padded: bool = False
     normalized_product: bool = False
     continuum: Pixels | None = None
+    continuum_unit: str = ""
     continuum_method: str = "none"
     normalized: Pixels | None = None
     normalized_sigma: Pixels | None = None

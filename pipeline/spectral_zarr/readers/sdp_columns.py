@@ -45,7 +45,7 @@ def spectrum_columns(layout: TableLayout, *, normalized: bool) -> SpectrumColumn
 
     The UTYPE after its last ``Data.`` names the role; among several columns of a role, the one whose UCD has
     ``meta.main`` counts, then a calibrated one before an uncalibrated one, then one in the namespace of the
-    standard. Error and quality must belong to the flux by the stem of their name, the error by its unit as well.
+    standard. Error and quality must belong to the flux by the stem of their name; an error of its unit comes first.
     Tables without any UTYPE are read by the customary column names.
 
     Parameters
@@ -68,15 +68,19 @@ def spectrum_columns(layout: TableLayout, *, normalized: bool) -> SpectrumColumn
     if not (normalized_fluxes and original_fluxes):
         flux = _best(normalized_fluxes or fluxes, _FLUX_NAMES)
         return SpectrumColumns(
-            wavelength, flux, _error_of(flux, columns), _quality_of(flux, columns), _continuum_of(flux, columns)
+            wavelength,
+            flux,
+            _error_of(flux, columns, converted=True),
+            _quality_of(flux, columns),
+            _continuum_of(columns),
         )
     flux, companion = _best(original_fluxes, _FLUX_NAMES), _best(normalized_fluxes, _FLUX_NAMES)
     return SpectrumColumns(
         wavelength,
         flux,
-        _error_of(flux, columns),
+        _error_of(flux, columns, converted=True),
         _quality_of(flux, columns) or _quality_of(companion, columns),
-        _continuum_of(flux, columns),
+        _continuum_of(columns),
         companion,
         _error_of(companion, columns),
     )
@@ -121,17 +125,19 @@ def _best(candidates: Iterable[TableColumn], names: tuple[str, ...]) -> TableCol
     return min(candidates, key=rank, default=None)
 
 
-def _error_of(flux: TableColumn | None, columns: Iterable[TableColumn]) -> TableColumn | None:
+def _error_of(
+    flux: TableColumn | None, columns: Iterable[TableColumn], *, converted: bool = False
+) -> TableColumn | None:
+    """The error of a flux; with `converted`, one of another unit where none has the same, for its reader to convert."""
     errors = _belonging(flux, columns, "fluxaxis.accuracy.staterror", _ERROR_NAME)
     # Without a unit only the name says that a column is a standard deviation and not, say, an inverse variance.
-    return next(
-        (
-            column
-            for column in errors
-            if flux is not None and (same_unit(column.unit, flux.unit) if column.unit else _is_error_name(column.name))
-        ),
-        None,
+    alike = (
+        column
+        for column in errors
+        if flux is not None and (same_unit(column.unit, flux.unit) if column.unit else _is_error_name(column.name))
     )
+    others = (column for column in errors if converted and _is_error_name(column.name))
+    return next(alike, None) or next(others, None)
 
 
 def _quality_of(flux: TableColumn | None, columns: Iterable[TableColumn]) -> TableColumn | None:
@@ -149,14 +155,5 @@ def _belonging(
     return mine or (companions if alone else [])
 
 
-def _continuum_of(flux: TableColumn | None, columns: Iterable[TableColumn]) -> TableColumn | None:
-    return next(
-        (
-            column
-            for column in columns
-            if column.name.upper() == "CONTINUUM"
-            and flux is not None
-            and (not column.unit or same_unit(column.unit, flux.unit))
-        ),
-        None,
-    )
+def _continuum_of(columns: Iterable[TableColumn]) -> TableColumn | None:
+    return next((column for column in columns if column.name.upper() == "CONTINUUM"), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_zarr.contract.companions import POWERS, Kind, companion_factor
 from spectral_zarr.contract.units import DIMENSIONLESS, canonical_unit
 from spectral_zarr.errors import FluxRange, MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import Grid, NoiseKind, Observation, Pixels, Spectrum
@@ -90,6 +91,8 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
     vanished = _n_vanished(spectrum.flux[pixels], "sigma")
     noise = None
     if spectrum.noise is not None and _known(given := _along(spectrum.noise, spectrum, pixels)) is not None:
+        if spectrum.noise_unit:
+            given = _in_unit_of_flux(given, spectrum, spectrum.noise_unit, spectrum.noise_kind)
         vanished += _n_vanished(given, spectrum.noise_kind)
         noise = sigma(given, spectrum.noise_kind, spectrum.flux[pixels])
     if spectrum.bad is not None and noise is not None:
@@ -109,6 +112,9 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
     observed = spectrum.observation.source_type in ("observed", "stacked")
     n_valid = check_measured(flux, known, min_valid_share=min_valid_share, observed=observed)
     noise = _known(noise)
+    continuum = spectrum.continuum
+    if continuum is not None and spectrum.continuum_unit:
+        continuum = _in_unit_of_flux(continuum, spectrum, spectrum.continuum_unit, "continuum")
     normalized: Float32 | None = flux
     normalized_sigma = noise
     if not spectrum.normalized_product:
@@ -121,13 +127,25 @@ def prepare(spectrum: Spectrum, *, min_valid_share: float = 0.02, sort_orders: b
         wavelength=resolved.values,
         flux=flux,
         uncertainty=noise,
-        continuum=_companion(spectrum.continuum, spectrum, pixels),
+        continuum=_companion(continuum, spectrum, pixels),
         normalized=normalized,
         normalized_uncertainty=normalized_sigma,
         flux_unit=unit,
         n_valid=n_valid,
         was_sorted=resolved.was_sorted,
     )
+
+
+def _in_unit_of_flux(values: Pixels, spectrum: Spectrum, written: str, kind: Kind) -> Pixels:
+    """Noise or continuum of another unit converted to that of the flux, in float64: squares overflow float32."""
+    if kind == "relative":
+        return values
+    factor = companion_factor(written, spectrum.flux_unit, POWERS[kind])
+    if factor is not None and math.isnan(factor):
+        what = {"sigma": "uncertainty", "ivar": "inverse variance"}.get(kind, kind)
+        message = f"the {what} is in '{written}' and the flux in '{spectrum.flux_unit}', of which it is no power"
+        raise UnknownUnit(f"{message} that fits; convert one of them")
+    return values if factor in (None, 1.0) else values.astype(np.float64) * factor
 
 
 _UNREAL = {"c": "complex numbers", "b": "logical values or bits", "S": "text", "U": "text", "O": "arrays of arrays"}

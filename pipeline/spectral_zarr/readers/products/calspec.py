@@ -74,11 +74,13 @@ class Calspec:
                 airmass=float("nan"),
             ),
             noise=table.column("STATERROR") if measured else None,
+            noise_unit=unit_of(table, "STATERROR", ""),
             bad=_bad(table) if measured else None,
             missing=indefinite(table.column("FLUX")),
             zero_padded=True,
             params=params,
             continuum=continuum,
+            continuum_unit=unit_of(table, "CONTINUUM", ""),
             continuum_method="none" if continuum is None else "column:CONTINUUM",
             header=project(
                 [(0, primary), (table.index, table.header)],

@@ -65,6 +65,7 @@ class Deep2:
                 ),
                 noise=joined.noise,
                 noise_kind="ivar",
+                noise_unit=unit_of(table, "IVAR", ""),
                 missing=joined.missing,
                 header=project([(0, file.primary), (1, header)], policy, {1: used_columns(table, *_COLUMNS)}),
                 hdu=table.index,

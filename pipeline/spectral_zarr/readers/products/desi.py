@@ -94,6 +94,7 @@ class Desi:
         fibermap = _fibermap(file, cameras)
         targets = _integers(fibermap, "TARGETID", file)
         unit = _unit(file, cameras)
+        ivar_unit = _ivar_unit(file, cameras)
         on_lattice = all(lattice_distance(camera.wavelength, STEP) <= TOLERANCE for camera in cameras)
         names = _Names(file, fibermap)
         first = cameras[0].hdu
@@ -133,6 +134,7 @@ class Desi:
                 observation=_observation(file, fibermap, target, row, cameras, names.program, method),
                 noise=joined.noise,
                 noise_kind="ivar",
+                noise_unit=ivar_unit,
                 bad=joined.bad,
                 missing=joined.missing,
                 header=header,
@@ -215,6 +217,15 @@ def _unit(file: FitsFile, cameras: list[Camera]) -> str:
         message = f"the cameras have the units {', '.join(sorted(units))}; convert them to one unit"
         raise UnknownUnit(message, path=file.name, hdu=cameras[0].hdu)
     return units.pop()
+
+
+def _ivar_unit(file: FitsFile, cameras: list[Camera]) -> str:
+    hdus = [hdu for camera in cameras if (hdu := file.named(f"{camera.band}_IVAR")) is not None]
+    units = {hdu.header.text("BUNIT") for hdu in hdus}
+    if len(units) > 1:
+        message = f"the inverse variances have the units {', '.join(sorted(units))}; convert them to one unit"
+        raise UnknownUnit(message, path=file.name, hdu=hdus[0].index)
+    return units.pop() if units else ""
 
 
 def _any_good(joined: Arm) -> bool:

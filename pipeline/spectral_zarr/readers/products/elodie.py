@@ -54,6 +54,7 @@ class ElodieS1d:
             sampling=affine_sampling(header, image.shape[0], path=file.name, unit=unit, medium="air"),
             observation=_observation(header),
             noise=_noise(file, image.shape),
+            noise_unit=hdu.header.text("BUNIT") if (hdu := file.named("NOISE")) else "",
             zero_padded=True,
             header=project([(0, header)], policy),
         )

@@ -83,6 +83,7 @@ def _spectrum(file: FitsFile, flux: Hdu, policy: HeaderPolicy) -> Spectrum:
         ),
         noise=None if noise is None else noise.image().reshape(-1),
         noise_kind="variance",
+        noise_unit=noise.header.text("BUNIT") if noise is not None and canonical_unit(unit) else "",
         zero_padded=True,
         header=project([(0, file.primary)], policy),
         hdu=flux.index,

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions
+from spectral_zarr.contract.companions import Kind
 from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import Observation, Sampling, Spectrum
+from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.eso import ESO_POLICY, observe_eso
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
@@ -110,10 +112,14 @@ class EsoSdp:
             sampling=_sampling(table, wavelength, rule, file, options),
             observation=_observation(file.primary, table, instrument, unit, normalized_product),
             noise=error,
+            noise_unit=_companion_unit(table, columns, columns.error, "sigma", unit, file.name),
             bad=_bad(table, columns.quality, values, error, rule, file.name, options),
             zero_padded=True,
             normalized_product=normalized_product,
             continuum=None if normalized_product else _optional(table, columns.continuum, file.name),
+            continuum_unit=""
+            if normalized_product
+            else _companion_unit(table, columns, columns.continuum, "continuum", unit, file.name),
             continuum_method="column:CONTINUUM" if columns.continuum and not normalized_product else "none",
             normalized=_optional(table, columns.normalized, file.name),
             normalized_sigma=_optional(table, columns.normalized_error, file.name),
@@ -200,6 +206,16 @@ def _bad(
         if fill.any():
             bad = fill if bad is None else bad | fill
     return bad
+
+
+def _companion_unit(
+    table: Hdu, columns: SpectrumColumns, companion: TableColumn | None, kind: Kind, unit: str, path: str
+) -> str:
+    flux = columns.flux
+    if companion is None or flux is None:
+        return ""
+    place = {"name": companion.name, "flux_name": flux.name, "path": path}
+    return companion_unit(companion.unit, kind, unit, beside=flux.unit, hdu=table.index, **place)
 
 
 def _archive_id(header: Header) -> str:

@@ -60,6 +60,7 @@ class FluxErrorPair:
                 header, velocity_frame=velocity_frame(header.text("SPECSYS"), options.image.velocity_frame)
             ),
             noise=None if error is None else error.hdus[0].image(),
+            noise_unit=error.primary.text("BUNIT") if error is not None and header.text("BUNIT") else "",
             zero_padded=True,
             header=project([(0, header)], policy),
         )

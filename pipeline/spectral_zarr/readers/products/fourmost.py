@@ -9,6 +9,7 @@ import numpy as np
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, UnknownUnit
 from spectral_zarr.model import Pixels, Sampling, Spectrum
+from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
@@ -82,6 +83,15 @@ class FourmostL1:
                 snr_method=snr_method,
             ),
             noise=_vector(table, columns.error) if columns.error else None,
+            noise_unit=companion_unit(
+                columns.error.unit if columns.error else "",
+                "sigma",
+                columns.flux.unit,
+                name=columns.error.name if columns.error else "",
+                flux_name=columns.flux.name,
+                path=file.name,
+                hdu=table.index,
+            ),
             bad=bad_pixels(_vector(table, quality), options) if quality else None,
             zero_padded=True,
             header=project([(0, header), (table.index, table.header)], policy, {table.index: columns.numbers()}),

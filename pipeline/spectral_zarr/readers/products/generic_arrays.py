@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ArrayOptions, ReaderOptions
+from spectral_zarr.contract.companions import Kind
 from spectral_zarr.contract.rows import SENTINELS, is_listed
 from spectral_zarr.contract.schema import FluxType, SourceType
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError, UnknownUnit
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.array_roles import ArrayRoles, array_roles, has_spectra
-from spectral_zarr.readers.arrays import ArrayFile, Block, as_text, check_size
+from spectral_zarr.readers.arrays import ArrayColumn, ArrayFile, Block, as_text, check_size
+from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import HeaderPolicy
 from spectral_zarr.readers.masks import bad_by_masks
 from spectral_zarr.readers.observing import sky_texts
@@ -74,6 +76,8 @@ class _Shared:
     observation: Observation
     stem: str
     masks: Mapping[str, NDArray[Any]]
+    noise_unit: str
+    continuum_unit: str
 
 
 def _shared(file: ArrayFile, roles: ArrayRoles, options: ReaderOptions) -> _Shared:
@@ -99,6 +103,8 @@ def _shared(file: ArrayFile, roles: ArrayRoles, options: ReaderOptions) -> _Shar
         _observation(file, roles, arrays),
         _stem(file.name),
         {mask.name: file.whole(mask.name) for mask in roles.masks if mask not in roles.pixel_arrays()},
+        _companion_unit(file, roles, roles.noise, roles.noise_kind, flux_unit),
+        _companion_unit(file, roles, roles.continuum, "continuum", flux_unit),
     )
 
 
@@ -133,8 +139,10 @@ def _spectra(
             observation=_with_facts(shared.observation, roles, block, i),
             noise=noise,
             noise_kind=roles.noise_kind,
+            noise_unit=shared.noise_unit,
             bad=bad,
             continuum=continuum,
+            continuum_unit=shared.continuum_unit,
             continuum_method="none" if roles.continuum is None else f"column:{roles.continuum.name}",
             normalized=normalized,
             normalized_product=roles.is_normalized,
@@ -206,6 +214,22 @@ def _flux_unit(file: ArrayFile, roles: ArrayRoles, options: ArrayOptions) -> str
         message = f"nothing tells the unit of {roles.flux.name}; set flux_unit in [readers.arrays]"
         raise UnknownUnit(message, path=file.name)
     return unit
+
+
+def _companion_unit(
+    file: ArrayFile, roles: ArrayRoles, companion: ArrayColumn | None, kind: Kind, flux_unit: str
+) -> str:
+    if companion is None:
+        return ""
+    return companion_unit(
+        companion.unit,
+        kind,
+        flux_unit,
+        beside=roles.flux.unit or file.facts.get("flux_unit", ""),
+        name=companion.name,
+        flux_name=roles.flux.name,
+        path=file.name,
+    )
 
 
 def _medium(file: ArrayFile, roles: ArrayRoles, options: ArrayOptions) -> str:

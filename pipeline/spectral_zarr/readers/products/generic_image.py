@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from spectral_zarr.config import ImageOptions, ReaderOptions
+from spectral_zarr.contract.companions import Kind
 from spectral_zarr.contract.units import canonical_unit, wavelength_factor
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.axis import has_axis, image_sampling, names_wavelength, stated_medium
+from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.iraf import refuse_calibration
@@ -103,7 +105,6 @@ class GenericImage:
         if isinstance(sampling, UnknownUnit):
             raise sampling
         noise, noise_kind = _noise(file, hdu)
-        _require_same_unit(hdu, noise if noise_kind == "sigma" and not options.image.flux_unit else None, file.name)
         continuum = _companion(file, hdu, _CONTINUUM_HDUS)
         noise_values = noise.image().reshape(-1) if noise else None
         bad = _bad(file, hdu, noise_values, options)
@@ -122,9 +123,11 @@ class GenericImage:
             ),
             noise=noise_values,
             noise_kind=noise_kind,
+            noise_unit=_companion_unit(hdu, noise, noise_kind, unit, file.name),
             bad=bad,
             zero_padded=True,
             continuum=continuum.image().reshape(-1) if continuum else None,
+            continuum_unit=_companion_unit(hdu, continuum, "continuum", unit, file.name),
             continuum_method=f"hdu:{continuum.name}" if continuum else "none",
             header=project(headers, policy),
             hdu=hdu.index,
@@ -236,12 +239,19 @@ def _bad(file: FitsFile, flux: Hdu, noise: Pixels | None, options: ReaderOptions
     )
 
 
-def _require_same_unit(flux: Hdu, sigma: Hdu | None, path: str) -> None:
-    written = flux.header.text("BUNIT")
-    other = sigma.header.text("BUNIT") if sigma else ""
-    if sigma and written and other and not same_unit(written, other):
-        message = f"{sigma.name} is in '{other}' and the flux in '{written}'; convert one of them"
-        raise UnknownUnit(message, path=path, hdu=sigma.index)
+def _companion_unit(flux: Hdu, companion: Hdu | None, kind: Kind, unit: str, path: str) -> str:
+    if companion is None:
+        return ""
+    return companion_unit(
+        companion.header.text("BUNIT"),
+        kind,
+        unit,
+        beside=flux.header.text("BUNIT"),
+        name=companion.name or f"HDU {companion.index}",
+        flux_name="the flux",
+        path=path,
+        hdu=companion.index,
+    )
 
 
 def _sampling_or_error(file: FitsFile, hdu: Hdu, options: ImageOptions) -> Sampling | UnknownUnit:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_zarr.config import ReaderOptions, TableOptions
+from spectral_zarr.contract.companions import Kind
 from spectral_zarr.contract.units import is_magnitude
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError, UnknownUnit
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.axis import stated_medium
+from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
@@ -25,7 +27,6 @@ from spectral_zarr.readers.space import indefinite
 from spectral_zarr.readers.table_columns import (
     TableColumns,
     bare_name,
-    same_unit,
     table_columns,
     unit_text,
     wavelength_unit,
@@ -156,6 +157,8 @@ def _common(
             berv=first_number(header, "BERV"),
         ),
         noise_kind=columns.noise_kind,
+        noise_unit=_companion_unit(file, table, columns, columns.noise, columns.noise_kind, flux_unit),
+        continuum_unit=_companion_unit(file, table, columns, columns.continuum, "continuum", flux_unit),
         zero_padded=True,
         continuum_method=f"column:{columns.continuum.name}" if columns.continuum else "none",
         header=project([(0, header), (table.index, table.header)], policy, {table.index: columns.numbers()}),
@@ -205,7 +208,7 @@ def _indefinite(values: NDArray[Any]) -> NDArray[np.bool_] | None:
 def _units(file: FitsFile, table: Hdu, columns: TableColumns, options: TableOptions) -> tuple[str, str]:
     """Units of wavelength and flux; what is missing of either is said at once."""
     column = columns.flux
-    written = unit_text(column) or table.header.text("BUNIT") or file.primary.text("BUNIT")
+    written = _written(file, table, column)
     if is_magnitude(written):
         message = f"{column.name} is in magnitudes ('{written}'), which are no flux; convert it"
         raise RefusedProduct(message, path=file.name, hdu=table.index)
@@ -222,12 +225,28 @@ def _units(file: FitsFile, table: Hdu, columns: TableColumns, options: TableOpti
         said = " and ".join(f"the column {name} {what}" for name, what, _ in problems)
         message = f"{said}; set {' and '.join(option for _, _, option in problems)} in [readers.table]"
         raise UnknownUnit(message, path=file.name, hdu=table.index)
-    noise = columns.noise
-    comparable = noise is not None and columns.noise_kind == "sigma" and not options.flux_unit
-    if noise is not None and comparable and unit_text(noise) and not same_unit(unit_text(noise), of_flux):
-        message = f"{noise.name} is in '{unit_text(noise)}' and {column.name} in '{of_flux}'; convert one of them"
-        raise UnknownUnit(message, path=file.name, hdu=table.index)
     return of_wavelength, of_flux
+
+
+def _companion_unit(
+    file: FitsFile, table: Hdu, columns: TableColumns, companion: TableColumn | None, kind: Kind, flux_unit: str
+) -> str:
+    if companion is None:
+        return ""
+    return companion_unit(
+        unit_text(companion),
+        kind,
+        flux_unit,
+        beside=_written(file, table, columns.flux),
+        name=companion.name,
+        flux_name=columns.flux.name,
+        path=file.name,
+        hdu=table.index,
+    )
+
+
+def _written(file: FitsFile, table: Hdu, flux: TableColumn) -> str:
+    return unit_text(flux) or table.header.text("BUNIT") or file.primary.text("BUNIT")
 
 
 def _medium(file: FitsFile, table: Hdu, column: TableColumn, options: TableOptions) -> str:

@@ -59,6 +59,7 @@ class HpfOrders:
                 **sky(file.primary, ("QRA", "QDEC"), ("RA", "DEC"))._asdict(),
             ),
             noise_kind=kind,
+            noise_unit=noise.header.text("BUNIT") if noise is not None and canonical_unit(unit) else "",
             zero_padded=True,
             header=project([(0, file.primary)], policy),
             hdu=flux.index,

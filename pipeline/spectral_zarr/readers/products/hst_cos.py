@@ -77,6 +77,7 @@ def _joined(file: FitsFile, policy: HeaderPolicy, options: ReaderOptions, table:
         sampling=Sampling(unit=unit_of(table, "WAVELENGTH", "Angstrom"), medium="vacuum", values=arm.wavelength),
         observation=observe_hst(primary, table.header, velocity_frame=helcorr_frame(primary), arm_merge=method),
         noise=arm.noise,
+        noise_unit=unit_of(table, "ERROR", ""),
         bad=arm.bad,
         missing=arm.missing,
         zero_padded=True,
@@ -139,6 +140,7 @@ class HstCoadd:
                 primary, table.header, source_type="stacked", date_obs="", velocity_frame="heliocentric"
             ),
             noise=cell(table, 0, "ERROR", path=path),
+            noise_unit=unit_of(table, "ERROR", ""),
             missing=~measured,
             zero_padded=True,
             header=project(

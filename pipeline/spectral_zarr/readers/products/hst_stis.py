@@ -90,6 +90,7 @@ def _spectrum(
         ),
         observation=observe_hst(primary, header, velocity_frame=helcorr_frame(primary), order=order),
         noise=cell(table, row, "ERROR", n_pix=n_pix, path=path),
+        noise_unit=unit_of(table, "ERROR", ""),
         bad=bad_pixels(cell(table, row, "DQ", n_pix=n_pix, path=path), options, STIS_BITS if bits is None else bits),
         zero_padded=True,
         header=project(

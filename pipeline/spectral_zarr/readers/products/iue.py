@@ -108,6 +108,7 @@ def _aperture(file: FitsFile, policy: HeaderPolicy, table: Hdu, row: int) -> Spe
         sampling=_sampling(table, row, flux.size, path),
         observation=_observation(file.primary, aperture),
         noise=cell(table, row, "SIGMA", n_pix=n_pix, path=path),
+        noise_unit=unit_of(table, "SIGMA", ""),
         bad=bad,
         missing=bad & (flux == 0),
         zero_padded=True,

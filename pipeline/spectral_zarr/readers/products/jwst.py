@@ -116,6 +116,7 @@ def _spectrum(
         sampling=Sampling(unit=unit_of(table, "WAVELENGTH", "um"), medium="vacuum", values=wavelength[keep]),
         observation=_observation(file.primary, table, row),
         noise=None if error is None else error[keep],
+        noise_unit=unit_of(table, next((name for name in error_names if table.find(name)), ""), ""),
         bad=None if quality is None else bad_pixels(quality[keep], options, JWST_BITS),
         header=project(
             [(0, file.primary), (1, table.header)],

@@ -57,6 +57,7 @@ class PfsObject:
             ),
             noise=covar.image()[0],
             noise_kind="variance",
+            noise_unit=covar.header.text("BUNIT"),
             bad=bad,
             missing=missing,
             header=project([(0, file.primary), (flux.index, flux.header)], policy),

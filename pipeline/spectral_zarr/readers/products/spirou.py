@@ -97,6 +97,7 @@ def _merged(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPo
         ),
         observation=_observation(_header(file, table)),
         noise=None if error is None else table.column_data(error),
+        noise_unit=error.unit if error is not None and unit else "",
         header=project(
             [(0, file.primary), (table.index, table.header)],
             policy,

@@ -14,6 +14,7 @@ from spectral_zarr.errors import BadWavelength, MissingField, RefusedProduct, So
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.model.grid import Scale
 from spectral_zarr.readers.axis import LONGEST, SHORTEST, has_axis, image_sampling, stated_medium
+from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
 from spectral_zarr.readers.fits.file import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
@@ -78,6 +79,15 @@ class TwoDfdr:
         variance = _variance(file, flux)
         samplings = _samplings(file, flux.shape, options)
         unit = options.image.flux_unit or header.text("BUNIT") or "counts"
+        variance_unit = companion_unit(
+            hdu.header.text("BUNIT") if (hdu := file.named("VARIANCE")) else "",
+            "variance",
+            unit,
+            beside=header.text("BUNIT"),
+            name="VARIANCE",
+            flux_name="the flux",
+            path=file.name,
+        )
         projected = project([(0, header)], policy)
         common = _observation(header, unit, options)
         in_radians = _in_radians(fibres)
@@ -95,6 +105,7 @@ class TwoDfdr:
                 observation=_of_fibre(common, fibres, row, in_radians=in_radians),
                 noise=None if variance is None else variance[row],
                 noise_kind="variance",
+                noise_unit=variance_unit,
                 zero_padded=True,
                 header=projected,
                 row=row,

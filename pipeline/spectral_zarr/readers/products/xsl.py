@@ -75,6 +75,7 @@ class Xsl:
             ),
             observation=_observation(file),
             noise=None if error is None else _values(table, error),
+            noise_unit=error.unit if error is not None and canonical_unit(flux.unit) else "",
             zero_padded=True,
             params=_velocity(file),
             header=project(
