@@ -1,4 +1,4 @@
-"""Right ascensions and declinations as they are written: a number or sexagesimal text, and the unit that is told."""
+"""Right ascensions and declinations as they are written: a number or sexagesimal text, and the unit of the file."""
 
 from __future__ import annotations
 

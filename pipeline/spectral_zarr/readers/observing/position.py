@@ -33,7 +33,7 @@ _FURTHER_PAIRS: tuple[Pair, ...] = (
     ("TELRA", "TELDEC"),
     ("TCS_RA", "TCS_DEC"),
 )
-"""Cards of a second position of the same pointing, by which an unwritten unit is told."""
+"""Cards of a second position of the same pointing, which tell the unit where none is written."""
 
 _SAME = 0.75
 """Degrees between two writings of one position, which half a century of precession may lie between."""
