@@ -180,7 +180,9 @@ def _flags(table: Hdu, column: TableColumn, path: str) -> NDArray[Any]:
     values = table.column_data(column)
     if values.ndim == 2 and values.shape[0] == table.n_rows > 1 and values.dtype.kind == "b":
         # A column of several bits: the first of them is bit 0.
-        return (values.astype(np.uint64) << np.arange(values.shape[1], dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+        bits: NDArray[np.uint64] = values.astype(np.uint64) << np.arange(values.shape[1], dtype=np.uint64)
+        flags: NDArray[np.uint64] = bits.sum(axis=1, dtype=np.uint64)
+        return flags
     return _values(table, column, path)
 
 
