@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 
 from .conftest import EMPTY_PRIMARY, card, image_hdu, parsed, table_hdu
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Pixels, Spectrum
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 
 Rows = Sequence[Pixels] | Pixels
 """One line per order: a list, or an image of shape (n_orders, n_pix)."""

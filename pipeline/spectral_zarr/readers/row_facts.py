@@ -17,7 +17,7 @@ from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import Observation
 from spectral_zarr.readers.array_roles import FACT_COLUMNS, SPEC_ID_NAMES, is_parameter, parameter_name
 from spectral_zarr.readers.fits import FitsFile
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.observing import NOWHERE, sky_cells
 from spectral_zarr.readers.several import stem_of

@@ -11,7 +11,7 @@ from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import Spectrum
 from spectral_zarr.readers.axis import has_axis
 from spectral_zarr.readers.fits import FitsFile
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.table_columns import flux_columns, is_spectrum
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spectral_zarr.errors import DamagedData, MissingField, SourceError
 from spectral_zarr.model import Observation, Pixels, Spectrum
 from spectral_zarr.readers.fits import Header, HeaderPolicy
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, instrument_name, observe, positive, sky, start_mjd
 
 SPACE_POLICY = HeaderPolicy(

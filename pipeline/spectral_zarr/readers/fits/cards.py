@@ -60,6 +60,9 @@ def parse_value(card: bytes) -> CardValue:
 
 def comment_text(card: bytes) -> str:
     """Comment of one card, '' without one and for a card that `parse_value` leaves to astropy."""
+    before, _, comment = card.partition(b"/")
+    if b"'" not in before and before[8:9] == b"=":
+        return comment.decode("latin-1").strip()
     value = card[card.find(b"=") + 1 :]
     if not value.lstrip().startswith(b"'"):
         return value.partition(b"/")[2].decode("latin-1").strip()

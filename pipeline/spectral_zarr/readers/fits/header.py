@@ -64,11 +64,12 @@ class Header:
     Where a keyword is repeated, the first card counts, as in astropy.
     """
 
-    __slots__ = ("_cards", "_texts", "raw")
+    __slots__ = ("_cards", "_comments", "_texts", "raw")
 
     def __init__(self, raw: bytes, cards: CardIndex | None = None) -> None:
         self.raw = raw
         self._texts: dict[str, str] = {}
+        self._comments: dict[str, str] = {}
         self._cards = cards
 
     @property
@@ -135,7 +136,13 @@ class Header:
     def comment(self, keyword: str) -> str:
         """Comment of the card of a keyword, '' when there is none."""
         offsets = self.cards.offsets.get(keyword)
-        return "" if offsets is None else comment_text(self.raw[offsets[0] : offsets[0] + CARD])
+        if offsets is None:
+            return ""
+        # A position asks for the comment of a card once for its unit and once for its equinox.
+        known = self._comments.get(keyword)
+        if known is None:
+            known = self._comments[keyword] = comment_text(self.raw[offsets[0] : offsets[0] + CARD])
+        return known
 
     def texts(self, keyword: str) -> Iterator[tuple[int, str]]:
         """Occurrence (from 1) and projected text of every card of a keyword."""

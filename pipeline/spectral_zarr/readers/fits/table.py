@@ -48,12 +48,13 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """The columns of a binary table and the name of its HDU."""
+    """The columns of a table, the name of its HDU, and whether a card ZTABLE speaks of tile compression."""
 
     extname: str
     row_bytes: int
     columns: tuple[TableColumn, ...]
     by_name: dict[str, int]
+    ztable: bool = False
 
 
 _LAYOUTS_KEPT = 4
@@ -138,7 +139,7 @@ def _layout(raw: bytes) -> TableLayout:
     by_name: dict[str, int] = {}
     for i, column in enumerate(columns):
         by_name.setdefault(column.name.lower(), i)
-    return TableLayout(header.text("EXTNAME"), offset, tuple(columns), by_name)
+    return TableLayout(header.text("EXTNAME"), offset, tuple(columns), by_name, "ZTABLE" in header)
 
 
 def _stored_dtype(kind: str, rest: str) -> str:

@@ -24,7 +24,7 @@ from spectral_zarr.readers.apogee import (
 )
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import APOGEE_BITS, bad_pixels
 from spectral_zarr.readers.observing import dated, first_text, header_snr, iso_moment, mjd_of_julian, observe, positive
 from spectral_zarr.readers.reader import MANY_FILES

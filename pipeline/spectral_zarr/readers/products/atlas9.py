@@ -13,7 +13,7 @@ from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.synthetic import MODEL_POLICY, finite, model_observation, model_stem, scaled_metals
 

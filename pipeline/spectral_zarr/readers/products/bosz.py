@@ -12,7 +12,7 @@ from spectral_zarr.contract.units import wavelength_factor
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.synthetic import (
     EDDINGTON_FLUX,
     MODEL_POLICY,

@@ -12,7 +12,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import first_text, observe
 from spectral_zarr.readers.several import only_table
 from spectral_zarr.readers.space import indefinite, tables_with, unit_of, used_columns

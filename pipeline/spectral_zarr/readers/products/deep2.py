@@ -11,7 +11,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import observe
 from spectral_zarr.readers.several import asked_hdus, stem_of
 from spectral_zarr.readers.space import cell, unit_of, used_columns

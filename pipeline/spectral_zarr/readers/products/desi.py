@@ -17,7 +17,7 @@ from spectral_zarr.errors import AllZero, MissingField, SourceError, TooFewPixel
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, combine_arms, join_arms, lattice_distance
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.masks import Bad, bad_pixels
 from spectral_zarr.readers.observing import date_from_mjd, positive, sky_cells

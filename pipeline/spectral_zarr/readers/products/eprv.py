@@ -13,7 +13,7 @@ from spectral_zarr.contract.units import canonical_unit, wavelength_factor
 from spectral_zarr.errors import MissingField, SourceError, UnknownUnit
 from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import observe
 from spectral_zarr.readers.several import asked_hdus, is_line, named_by_hdu
 from spectral_zarr.readers.space import placed

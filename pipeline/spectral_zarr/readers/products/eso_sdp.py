@@ -19,7 +19,7 @@ from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.eso import ESO_POLICY, observe_eso
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.masks import bad_pixels
 from spectral_zarr.readers.observing import first_number, positive, velocity_frame

@@ -15,7 +15,7 @@ from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import EUCLID_BITS, bad_pixels
 from spectral_zarr.readers.observing import exposure, first_text, instrument_name, sky
 from spectral_zarr.readers.space import FLAM, placed, unit_of

@@ -11,7 +11,7 @@ from spectral_zarr.errors import MissingField, UnknownUnit
 from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.masks import bad_pixels
 from spectral_zarr.readers.observing import first_text, header_snr, instrument_name, observe, sky

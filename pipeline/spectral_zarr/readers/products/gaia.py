@@ -14,7 +14,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Pixels, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.gaia import (
     COEFFICIENTS,
     TIME_SERIES,

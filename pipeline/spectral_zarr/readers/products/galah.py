@@ -15,7 +15,7 @@ from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.axis import increment, reference_pixel
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, open_fits, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import (
     date_from_mjd,
     exposure,

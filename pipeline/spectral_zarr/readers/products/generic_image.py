@@ -16,7 +16,7 @@ from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.axis import has_axis, image_sampling, names_wavelength, stated_medium
 from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.iraf import refuse_calibration
 from spectral_zarr.readers.masks import Bad, bad_by_masks, mask_meaning, named_mask_bits
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame

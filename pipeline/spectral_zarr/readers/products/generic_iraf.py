@@ -15,7 +15,7 @@ from spectral_zarr.errors import DamagedData, MissingField, RefusedProduct, Sour
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.axis import chosen_medium, image_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.iraf import (
     attribute,
     dispersions,

@@ -11,7 +11,7 @@ from spectral_zarr.errors import RefusedProduct, UnknownUnit
 from spectral_zarr.model import NoiseKind, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.axis import chosen_medium, image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import bad_by_masks
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame
 from spectral_zarr.readers.several import asked_hdus, named_by_hdu, require_one

@@ -17,7 +17,7 @@ from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.masks import ANY_BIT, Bad, bad_by_masks, named_mask_bits
 from spectral_zarr.readers.observing import first_number, observe, velocity_frame

@@ -9,7 +9,7 @@ from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.iraf import system
 from spectral_zarr.readers.observing import first_number, first_text, observe
 from spectral_zarr.readers.orders import order_rows, require_rows

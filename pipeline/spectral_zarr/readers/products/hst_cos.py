@@ -11,7 +11,7 @@ from spectral_zarr.errors import MissingField, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.arms import Arm, join_arms
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import COS_BITS, bad_pixels
 from spectral_zarr.readers.observing import first_text
 from spectral_zarr.readers.space import (

@@ -9,7 +9,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct, SourceError
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import STIS_BITS, bad_pixels
 from spectral_zarr.readers.space import (
     FLAM,

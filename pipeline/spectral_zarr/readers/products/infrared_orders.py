@@ -13,7 +13,7 @@ from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.eso import ESO_POLICY
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import observe
 from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
 from spectral_zarr.readers.several import stem_of

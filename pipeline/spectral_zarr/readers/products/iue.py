@@ -11,7 +11,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import dated, first_text, mjd_of_julian, moment, observe, positive, sky
 from spectral_zarr.readers.space import (
     SPACE_POLICY,

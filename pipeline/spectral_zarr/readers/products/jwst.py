@@ -12,7 +12,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import JWST_BITS, bad_pixels
 from spectral_zarr.readers.observing import (
     Sky,

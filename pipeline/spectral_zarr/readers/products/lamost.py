@@ -17,7 +17,7 @@ from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.arms import CONCATENATED, Arm, combine_arms, join_arms
 from spectral_zarr.readers.axis import stated_medium
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import LAMOST_BITS, bad_where_asked
 from spectral_zarr.readers.observing import date_obs, header_snr, mjd_from_date, observe, positive
 from spectral_zarr.readers.reader import MANY_FILES

@@ -14,7 +14,7 @@ from spectral_zarr.contract.units import canonical_unit
 from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import MASTAR_BITS, bad_where_asked
 from spectral_zarr.readers.observing import date_from_mjd, positive, sky_cells
 from spectral_zarr.readers.sdss import FLUX_UNIT, LOG_STEP, LOG_TOLERANCE

@@ -12,7 +12,7 @@ from spectral_zarr.errors import MissingField, UnknownUnit
 from spectral_zarr.model import Observation, Pixels, Sampling, Spectrum
 from spectral_zarr.readers.axis import image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.fits.table import TableColumn
 from spectral_zarr.readers.synthetic import (
     MODEL_POLICY,

@@ -11,7 +11,7 @@ from spectral_zarr.config import ReaderOptions, TableOptions
 from spectral_zarr.errors import NotASpectrum, RefusedProduct, SourceError
 from spectral_zarr.model import Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.table_columns import is_spectrum
 
 Recognises = Callable[[FitsFile], bool]

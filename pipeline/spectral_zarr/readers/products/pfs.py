@@ -11,7 +11,7 @@ from spectral_zarr.errors import MissingField
 from spectral_zarr.model import Sampling, Spectrum
 from spectral_zarr.readers.axis import image_sampling
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import Bad, bad_pixels, flagged, named_mask_bits
 from spectral_zarr.readers.observing import first_text, observe
 from spectral_zarr.readers.several import is_line

@@ -17,7 +17,7 @@ from spectral_zarr.contract.naming import HeaderKey
 from spectral_zarr.errors import MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import NoiseKind, Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import date_obs, first_sky, first_text, observe, sky, start_mjd
 from spectral_zarr.readers.orders import require_rows
 from spectral_zarr.readers.space import placed

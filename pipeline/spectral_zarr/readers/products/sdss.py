@@ -11,7 +11,7 @@ import numpy as np
 from spectral_zarr.config import ReaderOptions
 from spectral_zarr.model import Pixels, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.masks import SDSS_BITS, bad_where_asked
 from spectral_zarr.readers.observing import first_text, positive
 from spectral_zarr.readers.reader import MANY_FILES

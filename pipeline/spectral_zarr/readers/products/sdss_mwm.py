@@ -13,7 +13,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import DamagedData, LeftOut, MissingField, RefusedProduct, SourceError
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.masks import APOGEE_BITS, SDSS_BITS, bad_where_asked
 from spectral_zarr.readers.observing import first_text, iso_moment, mjd_from_date, observe, positive

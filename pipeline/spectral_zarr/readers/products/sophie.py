@@ -11,7 +11,7 @@ from spectral_zarr.errors import RefusedProduct
 from spectral_zarr.model import Observation, Spectrum
 from spectral_zarr.readers.axis import affine_sampling
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import (
     Angle,
     Sky,

@@ -8,7 +8,7 @@ from spectral_zarr.config import ReaderOptions
 from spectral_zarr.errors import MissingField, RefusedProduct
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import first_number, first_text, observe, start_mjd
 from spectral_zarr.readers.orders import are_orders, order_rows, require_rows
 

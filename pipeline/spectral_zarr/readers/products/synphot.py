@@ -10,7 +10,7 @@ from spectral_zarr.contract.units import is_magnitude, wavelength_factor
 from spectral_zarr.errors import MissingField, RefusedProduct, UnknownUnit
 from spectral_zarr.model import Observation, Sampling, Spectrum
 from spectral_zarr.readers.fits import FitsFile, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.observing import first_text
 from spectral_zarr.readers.several import only_table
 from spectral_zarr.readers.space import indefinite, tables_with, used_columns

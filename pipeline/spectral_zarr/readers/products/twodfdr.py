@@ -16,7 +16,7 @@ from spectral_zarr.model.grid import Scale
 from spectral_zarr.readers.axis import LONGEST, SHORTEST, has_axis, image_sampling, stated_medium
 from spectral_zarr.readers.companion_units import companion_unit
 from spectral_zarr.readers.fits import FitsFile, Header, HeaderPolicy, project
-from spectral_zarr.readers.fits.file import Hdu
+from spectral_zarr.readers.fits.hdu import Hdu
 from spectral_zarr.readers.left_out import LeftOutRows
 from spectral_zarr.readers.observing import (
     date_from_mjd,
