@@ -156,6 +156,7 @@ def is_magnitude(text: str) -> bool:
     return _MAGNITUDE.fullmatch(text.strip()) is not None
 
 
+@lru_cache(maxsize=1024)
 def wavelength_factor(text: str) -> float | None:
     """Factor that converts a wavelength in the given unit to Angstrom.
 

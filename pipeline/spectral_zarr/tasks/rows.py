@@ -137,8 +137,10 @@ def make_row(prepared: Prepared, place: Place, spec_id: str) -> Row:
         has_normalized=prepared.normalized is not None,
     )
     params = {name: float(value) if math.isfinite(value) else math.nan for name, value in source.params.items()}
-    said = (note.partition(": ") for note in prepared.observation.notes)
-    notes = tuple(Note(kind, 1, place.name, reason) for kind, _, reason in said)
+    notes: tuple[Note, ...] = ()
+    if prepared.observation.notes:
+        said = (note.partition(": ") for note in prepared.observation.notes)
+        notes = tuple(Note(kind, 1, place.name, reason) for kind, _, reason in said)
     return Row((*_observed(prepared.observation), *facts), dict(source.header), params, notes)
 
 

@@ -68,9 +68,10 @@ def unit_of_name(name: str) -> Unit:
     return next((unit for unit, pattern in _NAMES if pattern.fullmatch(name.upper())), "")
 
 
-def written_number(value: float, *, name: str = "", comment: str = "") -> Angle:
-    """A number with the unit that its comment tells, else its name."""
-    return Angle(value, unit_of_text(comment) or unit_of_name(name))
+@lru_cache(maxsize=256)
+def told_unit(name: str, comment: str) -> Unit:
+    """Unit that the comment of a card tells, else its keyword."""
+    return unit_of_text(comment) or unit_of_name(name)
 
 
 def written_text(text: str) -> Angle:

@@ -14,8 +14,8 @@ from spectral_zarr.readers.observing.angles import (
     Angle,
     Unit,
     in_comment,
+    told_unit,
     unit_of_text,
-    written_number,
     written_text,
 )
 from spectral_zarr.readers.observing.frames import EQUINOX_CARDS, ICRS, Contradiction, frame_of, to_icrs
@@ -37,6 +37,8 @@ _FURTHER_PAIRS: tuple[Pair, ...] = (
 
 _SAME = 0.75
 """Degrees between two writings of one position, which half a century of precession may lie between."""
+_BESIDE = 0.5
+"""Degrees in both coordinates that are below `_SAME` on every part of the sky, and found without trigonometry."""
 _APART = 5.0
 """Degrees between a fibre and the centre of its plate; positions further apart contradict one another."""
 
@@ -181,7 +183,7 @@ def _written_angle(text: str, unit: str = "") -> Angle:
 def _card(header: Header, keyword: str) -> Angle:
     value = header.number(keyword)
     if math.isfinite(value):
-        return written_number(value, name=keyword, comment=header.comment(keyword))
+        return Angle(value, told_unit(keyword, header.comment(keyword)))
     return written_text(text) if (text := header.text(keyword)) else MISSING
 
 
@@ -204,6 +206,10 @@ def _degrees(ra: Angle, dec: Angle, pair: Pair, witnesses: Sequence[tuple[str, f
         raise _Outside(f"{said} {f'in {_PLURALS[units[0]]} ' if told else ''}lie outside the sky")
     if not witnesses:
         return places[0][0] % 360, places[0][1]
+    ra_deg, dec_deg = places[0]
+    for _, other_ra, other_dec in witnesses:
+        if abs(ra_deg - other_ra) < _BESIDE and abs(dec_deg - other_dec) < _BESIDE:
+            return ra_deg % 360, dec_deg
     nearest = [min(_separation(*place, *other[1:]) for other in witnesses) for place in places]
     if nearest[0] > _SAME:
         best = min(range(len(places)), key=nearest.__getitem__)
@@ -240,19 +246,17 @@ def _in_unit(ra: Angle, dec: Angle, unit: Unit) -> tuple[float, float]:
 
 def _witnesses(header: Header, own: Pair) -> list[tuple[str, float, float]]:
     """Positions of the header whose unit is certain: name of the card, right ascension and declination in degrees."""
+    written = [(pair[0], _card(header, pair[0]), _card(header, pair[1])) for pair in _present(header) if pair != own]
+    ra_comment, dec_comment = header.comment(own[0]), header.comment(own[1])
+    if ":" in ra_comment and ":" in dec_comment:
+        written.insert(0, (f"the comment of {own[0]}", in_comment(ra_comment), in_comment(dec_comment)))
     found = []
-    written = tuple(in_comment(text) if ":" in (text := header.comment(name)) else MISSING for name in own)
-    for name, (ra, dec) in (
-        (f"the comment of {own[0]}", written),
-        *((pair[0], (_card(header, pair[0]), _card(header, pair[1]))) for pair in _present(header) if pair != own),
-    ):
-        if math.isnan(ra.value) or math.isnan(dec.value) or ra.value == dec.value == 0:
+    for name, ra, dec in written:
+        if not (ra.unit or ra.sexagesimal) or math.isnan(ra.value + dec.value) or ra.value == dec.value == 0:
             continue
-        if ra.unit or ra.sexagesimal:
-            unit = ra.unit or ("hour" if abs(ra.value) < 24 else "deg")
-            found.append((name, *_in_unit(ra, dec, unit)))
-    found += _celestial_axes(header)
-    return found
+        unit = ra.unit or ("hour" if abs(ra.value) < 24 else "deg")
+        found.append((name, ra.value * DEGREES[unit], dec.value * DEGREES["rad" if unit == "rad" else "deg"]))
+    return found + _celestial_axes(header) if "CTYPE2" in header else found
 
 
 def _present(header: Header) -> tuple[Pair, ...]:
@@ -267,8 +271,6 @@ def _present(header: Header) -> tuple[Pair, ...]:
 
 
 def _celestial_axes(header: Header) -> list[tuple[str, float, float]]:
-    if "CTYPE2" not in header:
-        return []
     axes = {header.text(f"CTYPE{i}")[:4].rstrip("-").upper(): i for i in (1, 2, 3)}
     if not {"RA", "DEC"} <= axes.keys():
         return []
