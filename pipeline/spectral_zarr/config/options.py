@@ -229,7 +229,7 @@ class BuildOptions:
     Attributes
     ----------
     batch_bytes : int
-        Source bytes per stage task; 0 lets the size of the input decide.
+        Source bytes per stage task, of a large table the bytes of its rows; 0 lets the size of the input decide.
     batch_files : int
         Source files per stage task, at most.
     min_valid_share : float

@@ -1,7 +1,7 @@
 """The frozen values that cross floors: sources, spectra, grids, plans, receipts and rejections."""
 
 from spectral_zarr.model.grid import Grid, Sampling, Scale
-from spectral_zarr.model.part import Part, shares
+from spectral_zarr.model.part import WHOLE, Part, shares
 from spectral_zarr.model.plan import (
     BatchRows,
     BlockTask,
@@ -25,6 +25,7 @@ from spectral_zarr.model.source import (
 from spectral_zarr.model.spectrum import NoiseKind, Observation, Pixels, Spectrum
 
 __all__ = [
+    "WHOLE",
     "Batch",
     "BatchFacts",
     "BatchRows",

@@ -1,4 +1,4 @@
-"""One of several processes that share a phase, and which tasks are its own."""
+"""One of several that share a phase or a file, and what of it is its own."""
 
 from __future__ import annotations
 
@@ -47,8 +47,12 @@ class Part:
         return [task for task, part in enumerate(shares(weights, self.of)) if part == self.number]
 
     def of_range(self, count: int) -> range:
-        """Tasks of this part when each is given an equal run of them."""
+        """Tasks, or rows, of this part when each is given an equal run of them."""
         return range(count * (self.number - 1) // self.of, count * self.number // self.of)
+
+
+WHOLE = Part(1, 1)
+"""The only part of what is not shared."""
 
 
 def shares(weights: Sequence[int], of: int) -> list[int]:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, overload
 
 from spectral_zarr.errors import LeftOut
+from spectral_zarr.model.part import WHOLE, Part
 
 PIECE = 4096
 """Files that are unpacked at one time."""
@@ -37,18 +38,23 @@ class SourceFile:
     ----------
     companions : tuple of SourceFile
         Further files of the same spectrum, such as its other arms, sorted by name.
+    part : Part
+        Of a large table with a spectrum in each row, the part of the rows that is meant.
     """
 
     path: str
     name: str
     size: int
     companions: tuple[SourceFile, ...] = ()
+    part: Part = WHOLE
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the file and its companions."""
+        """Bytes of the file and its companions, or of its part."""
         # Most have none, and there may be millions.
-        return self.size + sum(companion.size for companion in self.companions) if self.companions else self.size
+        if not self.companions and self.part == WHOLE:
+            return self.size
+        return len(self.part.of_range(self.size)) + sum(companion.size for companion in self.companions)
 
     @property
     def held(self) -> int:
@@ -58,8 +64,8 @@ class SourceFile:
 
     @property
     def n_files(self) -> int:
-        """The file and its companions."""
-        return 1 + len(self.companions)
+        """The file and its companions; a file that is cut counts with its first part."""
+        return 1 + len(self.companions) if self.part.number == 1 else 0
 
 
 class SourceFiles(Sequence[SourceFile]):
@@ -125,12 +131,12 @@ class SourceFiles(Sequence[SourceFile]):
 
 
 def _plain(file: SourceFile) -> tuple[Any, ...]:
-    return file.path, file.name, file.size, tuple(map(_plain, file.companions))
+    return file.path, file.name, file.size, tuple(map(_plain, file.companions)), (file.part.number, file.part.of)
 
 
 def _file(plain: tuple[Any, ...]) -> SourceFile:
-    path, name, size, companions = plain
-    return SourceFile(path, name, size, tuple(map(_file, companions)))
+    path, name, size, companions, part = plain
+    return SourceFile(path, name, size, tuple(map(_file, companions)), Part(*part) if part != (1, 1) else WHOLE)
 
 
 @dataclass(frozen=True, slots=True)

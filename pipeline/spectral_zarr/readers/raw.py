@@ -10,12 +10,12 @@ import stat
 import time
 import zlib
 from collections.abc import Callable
-from functools import cached_property
+from copy import copy
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 from spectral_zarr.errors import TRANSIENT_ERRNOS, CorruptFits, Truncated, Unreadable
-from spectral_zarr.model import SourceFile, most_unpacked
+from spectral_zarr.model import WHOLE, Part, SourceFile, most_unpacked
 
 GZIP_MAGIC = b"\x1f\x8b"
 BZIP2_MAGIC = b"BZh"
@@ -42,7 +42,11 @@ class RawFile:
         Content, decompressed when the file is gzipped or packed by bzip2.
     size : int
         Bytes on disk.
+    part : Part
+        Which of its spectra are to be read, where the reader reads parts.
     """
+
+    part = WHOLE
 
     def __init__(self, raw: bytes, name: str, path: str = "", companions: tuple[SourceFile, ...] = ()) -> None:
         self.name = name
@@ -50,12 +54,22 @@ class RawFile:
         self.companions = companions
         self.size = len(raw)
         self._raw = raw
+        self._digests: list[str] = []
         self.data = self._unpacked(raw)
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """SHA-256 of the bytes on disk."""
-        return hashlib.sha256(self._raw).hexdigest()
+        # The parts of one file share it.
+        if not self._digests:
+            self._digests.append(hashlib.sha256(self._raw).hexdigest())
+        return self._digests[0]
+
+    def of_part(self, part: Part) -> Self:
+        """The same file, not read again, of which a part of the spectra is to be read."""
+        found = copy(self)
+        found.part = part
+        return found
 
     def describe(self) -> str:
         """What the file holds in one line, for messages."""

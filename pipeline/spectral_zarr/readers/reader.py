@@ -41,7 +41,8 @@ class Reader(Protocol):
     first of them by name, or the one whose name has the group ``lead``, with the others as its companions. ``names``
     is a regular expression for the names of files that directories are searched for beside those with the usual
     suffixes, ``beside`` one for the names of files that belong to the product and are no spectra, such as the
-    wavelengths of a model grid: they are no sources.
+    wavelengths of a model grid: they are no sources. ``parts`` says that the reader yields the spectra of
+    `RawFile.part` alone, so that several tasks read one large table; of other readers, one task reads all.
     """
 
     name: str
@@ -83,6 +84,12 @@ def found_names(reader: Reader) -> str:
     """Pattern of the names of files that only the reader knows, '' when their suffixes are the usual ones."""
     pattern: str = getattr(reader, "names", "")
     return pattern
+
+
+def reads_parts(reader: Reader) -> bool:
+    """Whether several tasks may each read a part of one file."""
+    parts: bool = getattr(reader, "parts", False)
+    return parts
 
 
 def names_beside(reader: Reader) -> str:

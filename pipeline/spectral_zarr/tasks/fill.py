@@ -13,6 +13,7 @@ from spectral_zarr.contract.chunks import ChunkShape
 from spectral_zarr.errors import DamagedBuild
 from spectral_zarr.model import BlockReceipt, BlockTask, BuildPlan, ChunkReceipt
 from spectral_zarr.plan.layout import CUBE_COLUMNS, buffer_columns
+from spectral_zarr.readers import forget_parts
 from spectral_zarr.store.arrays import cube_dtype
 from spectral_zarr.store.calls import Step, reached
 from spectral_zarr.store.chunk_reader import file_problem
@@ -47,6 +48,7 @@ def fill_block(target: str, task: BlockTask) -> BlockReceipt:
     DamagedBuild
         When the store in the making is that of another build.
     """
+    forget_parts()
     paths = BuildPaths.of(target)
     with pinned(paths.tmp) as root, pinned(paths.receipts) as receipts:
         # Once pinned, both belong to this plan for good, whatever becomes of their names.

@@ -18,8 +18,8 @@ import numpy as np
 
 from spectral_zarr.config import BuildOptions
 from spectral_zarr.errors import NoSources, UsageError
-from spectral_zarr.model import Batch, SourceFile, SourceFiles
-from spectral_zarr.readers import SUFFIXES, beside_pattern, found_pattern, joined_patterns
+from spectral_zarr.model import Batch, Part, SourceFile, SourceFiles
+from spectral_zarr.readers import PLAIN_SUFFIXES, SUFFIXES, beside_pattern, found_pattern, joined_patterns
 
 See = Callable[[str, os.stat_result], None]
 
@@ -230,13 +230,24 @@ def files_of_batch(nbytes: float, options: BuildOptions) -> float:
     return max(1.0, min((options.batch_bytes or MOST_BATCH_BYTES) / max(nbytes, 1.0), options.batch_files))
 
 
+def _parts(files: Iterable[SourceFile], aim: int) -> Iterator[SourceFile]:
+    """The files in order, those with room for several batches in parts; packed files are read whole."""
+    for file in files:
+        count = file.size // aim
+        if count < 2 or file.companions or not file.name.lower().endswith(PLAIN_SUFFIXES):
+            yield file
+            continue
+        for number in range(1, count + 1):
+            yield replace(file, part=Part(number, count))
+
+
 def make_batches(files: SourceFiles, options: BuildOptions) -> tuple[Batch, ...]:
     """Cut the files into contiguous batches of similar size in bytes.
 
     Parameters
     ----------
     files : SourceFiles
-        Sorted files.
+        Sorted files; of one that is larger than two batches, each batch has a part.
     options : BuildOptions
         ``batch_bytes`` (0: a 32nd of the input, within 64 to 128 MiB) and ``batch_files``.
 
@@ -249,7 +260,7 @@ def make_batches(files: SourceFiles, options: BuildOptions) -> tuple[Batch, ...]
     batches: list[Batch] = []
     pending: list[SourceFile] = []
     pending_bytes = 0
-    for file in files:
+    for file in _parts(files, aim):
         if pending and (pending_bytes + file.nbytes > aim or len(pending) >= options.batch_files):
             batches.append(Batch(len(batches), SourceFiles(pending)))
             pending, pending_bytes = [], 0

@@ -19,6 +19,7 @@ from spectral_zarr.config import Config
 from spectral_zarr.contract.naming import SPEC_ID, HeaderKey, sanitise_keyword
 from spectral_zarr.errors import ReaderFailure, ResumeRefused, SourceChanged, SourceError, SpectralZarrError, Unreadable
 from spectral_zarr.model import (
+    WHOLE,
     Batch,
     BatchFacts,
     ChunkReceipt,
@@ -30,7 +31,16 @@ from spectral_zarr.model import (
     StageReceipt,
     merged_notes,
 )
-from spectral_zarr.readers import SUFFIXES, HeaderPolicy, RawFile, Reader, find_reader, joined_names, open_source
+from spectral_zarr.readers import (
+    SUFFIXES,
+    HeaderPolicy,
+    RawFile,
+    Reader,
+    find_reader,
+    joined_names,
+    open_source,
+    reads_parts,
+)
 from spectral_zarr.store.chunk_reader import file_problem
 from spectral_zarr.store.fsops import open_sink, pinned, sync_directory
 from spectral_zarr.store.paths import PARTIAL, PIXELS, BuildPaths, columns_name, pixels_name, receipt_name
@@ -103,7 +113,11 @@ def batch_facts(batch: Batch, config: Config) -> BatchFacts:
 
 
 def _sources_digest(batch: Batch, config: Config) -> str:
-    names = [(one.name, one.size) for file in batch.files for one in (file, *file.companions)]
+    names = [
+        (one.name, one.size, *([] if one.part == WHOLE else [str(one.part)]))
+        for file in batch.files
+        for one in (file, *file.companions)
+    ]
     return digest((batch.index, names, config.readers, config.header, config.dataset, config.build))
 
 
@@ -227,6 +241,7 @@ def _accepted(
     while pending:
         file = pending.popleft()
         reader: Reader | None = None
+        begun = False
         try:
             _refuse(refused, [file])
             source = _opened(file, config)
@@ -242,6 +257,7 @@ def _accepted(
                 with suppress(OSError):
                     _refuse_changed(companion, Path(companion.path).stat().st_size)
             for spectrum, place in _spectra(file, source, reader, config):
+                begun = True
                 try:
                     if isinstance(spectrum, SourceError):
                         raise spectrum
@@ -254,6 +270,9 @@ def _accepted(
                 except SourceError as error:
                     rejections.append(_rejection(error, file.name, spectrum))
         except SourceError as error:
+            if file.part.number > 1 and not (begun or file.name in refused or isinstance(error, _OF_THE_MOMENT)):
+                # The first part says it of the whole file.
+                continue
             sound = [companion for companion in file.companions if companion.name not in refused]
             if reader is None and not _are_arms(sound, config):
                 pending.extendleft(reversed(file.companions))
@@ -265,6 +284,10 @@ def _accepted(
             # A reader that trips over an unforeseen layout must cost its file and never the build.
             failure = ReaderFailure(f"{type(error).__name__}: {error}; please report this file", path=file.name)
             rejections += _file_rejections(failure, file)
+
+
+_OF_THE_MOMENT = (Unreadable, SourceChanged)
+"""What one task may meet and another not."""
 
 
 def _refuse(refused: Mapping[str, SourceError], files: Sequence[SourceFile]) -> None:
@@ -301,6 +324,9 @@ def _are_arms(companions: Sequence[SourceFile], config: Config) -> bool:
 def _spectra(
     file: SourceFile, source: RawFile, reader: Reader, config: Config
 ) -> Iterator[tuple[Spectrum | SourceError, Place]]:
+    if file.part.number > 1 and not reads_parts(reader):
+        # The task of the first part reads all.
+        return
     place = Place(
         name=file.name,
         size=source.size,

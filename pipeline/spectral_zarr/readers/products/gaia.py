@@ -73,7 +73,7 @@ class GaiaFits:
                 "no wavelength and no solution_id: the sampling of GaiaXPy is in another file; add the wavelengths"
             )
             raise MissingField(message, path=file.name, hdu=table.index)
-        for row in range(table.n_rows):
+        for row in file.part.of_range(table.n_rows):
             build = partial(_of_row, file, table, row, header)
             yield placed(build, path=file.name, hdu=table.index, row=row)
 

@@ -48,6 +48,7 @@ class GenericTable:
     title = "any table with columns for wavelength and flux"
     priority = 110
     policy = HeaderPolicy(allow=("AIRORVAC",))
+    parts = True
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         return bool(_tables(file, options))
@@ -58,9 +59,15 @@ class GenericTable:
             require_one(file, tables)
         if not tables:
             raise MissingField("no table has a wavelength and a flux column", path=file.name)
-        for table in tables:
+        counts = [table.n_rows if has_vectors(table, options.table) else 1 for table in tables]
+        wanted, first = file.part.of_range(sum(counts)), 0
+        for table, count in zip(tables, counts, strict=True):
+            rows = range(max(wanted.start - first, 0), min(wanted.stop - first, count))
+            first += count
+            if not rows:
+                continue
             if has_vectors(table, options.table):
-                yield from _rows(file, table, options, policy)
+                yield from _rows(file, table, rows, options, policy)
             else:
                 yield named_by_hdu(_spectrum(file, table, options, policy), file, several=len(tables) > 1)
 
@@ -90,8 +97,10 @@ def _spectrum(file: FitsFile, table: Hdu, options: ReaderOptions, policy: Header
     )
 
 
-def _rows(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPolicy) -> Iterator[Spectrum | SourceError]:
-    """One spectrum for each row; plain vectors are views of the bytes of the file, and no copy is held of them."""
+def _rows(
+    file: FitsFile, table: Hdu, rows: range, options: ReaderOptions, policy: HeaderPolicy
+) -> Iterator[Spectrum | SourceError]:
+    """The spectra of the rows; plain vectors are views of the bytes of the file, and no copy is held of them."""
     columns = table_columns(table.layout.columns, options.table, path=file.name, hdu=table.index)
     common = _common(file, table, columns, options, policy)
     of_rows = RowColumns(file, table, options.table)
@@ -103,7 +112,7 @@ def _rows(file: FitsFile, table: Hdu, options: ReaderOptions, policy: HeaderPoli
     noises = table.column_data(columns.noise) if columns.noise else None
     continua = table.column_data(columns.continuum) if columns.continuum else None
     masks = [(column.name, table.column_data(column)) for column in columns.masks]
-    for row in range(table.n_rows):
+    for row in rows:
         axis, flux = np.ravel(axes[row]), np.ravel(fluxes[row])
         if not flux.size or axis.size != flux.size:
             message = f"the row has {flux.size} pixels of flux and {axis.size} wavelengths; leave it out"

@@ -38,6 +38,7 @@ class MaStar:
     title = "MaStar goodspec and combspec, one row per table row"
     priority = 0
     policy = HeaderPolicy(allow=(r"VERS(MAST|PROC|DRP3|PRIM)|MPROCVER|DRPVER",))
+    parts = True
 
     def claims(self, file: FitsFile, options: ReaderOptions) -> bool:
         return _table(file) is not None
@@ -53,7 +54,7 @@ class MaStar:
         if table.find("IVAR") is None:
             seen = ", ".join(one.name for one in table.layout.columns[:40])
             raise MissingField(f"no column IVAR among {seen}; fetch the file again", path=file.name, hdu=table.index)
-        for row in range(table.n_rows):
+        for row in file.part.of_range(table.n_rows):
             yield Spectrum(
                 spec_id=_spec_id(table, row),
                 flux=table.flat_cell("FLUX", row),
