@@ -85,11 +85,13 @@ def placed(build: Callable[[], Spectrum], *, path: str, hdu: int, row: int) -> S
 
 INDEFINITE = 1.6e38
 """INDEF of the tables of IRAF and STSDAS."""
+_LEAST_INDEFINITE, _MOST_INDEFINITE = 0.999 * INDEFINITE, 1.001 * INDEFINITE
 
 
 def indefinite(values: Pixels) -> NDArray[np.bool_]:
     """Numbers that are missing from a table that IRAF or STSDAS wrote."""
-    return np.isclose(values, INDEFINITE, rtol=1e-3, atol=0)
+    found: NDArray[np.bool_] = (values >= _LEAST_INDEFINITE) & (values <= _MOST_INDEFINITE)
+    return found
 
 
 def unit_of(table: Hdu, name: str, default: str) -> str:
